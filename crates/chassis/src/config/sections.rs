@@ -1,0 +1,227 @@
+//! Every section and key of the configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::section::{Scalar, quoted, section};
+
+/// What the process is for. Production refuses what only development may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    Development,
+    Production,
+}
+
+impl Scalar for Mode {
+    fn toml(&self) -> Option<String> {
+        Some(quoted(match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }))
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Pretty,
+    Json,
+}
+
+impl Scalar for LogFormat {
+    fn toml(&self) -> Option<String> {
+        Some(quoted(match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }))
+    }
+}
+
+/// Returns an address of this machine that nobody else can reach.
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+section! {
+    /// The whole configuration.
+    Config {
+        /// development or production. Production needs `auth.jwks_url` and refuses the development secret.
+        mode: Mode = Mode::default(),
+        /// Directory of the `SQLite` files and of `gateway.addr`.
+        data_dir: PathBuf = PathBuf::from("quittance-data"),
+        /// REST, dashboard, sign-in.
+        gateway: Gateway = Gateway::default(),
+        /// The issues service.
+        issues: Backend = Backend::on(50051),
+        /// The payouts service.
+        payouts: Backend = Backend::on(50052),
+        /// The balance service.
+        balance: Backend = Backend::on(50053),
+        /// Where metrics and probes are served.
+        metrics: Metrics = Metrics::default(),
+        /// Connections to databases.
+        database: Database = Database::default(),
+        /// The message bus.
+        bus: Bus = Bus::default(),
+        /// Limits of the gRPC servers.
+        grpc: Grpc = Grpc::default(),
+        /// Who may call.
+        auth: Auth = Auth::default(),
+        /// What the organizations of this installation allow.
+        policy: Policy = Policy::default(),
+        /// Payment rails.
+        rails: Rails = Rails::default(),
+        /// Outgoing mail.
+        mail: Mail = Mail::default(),
+        /// Traces and metrics.
+        telemetry: Telemetry = Telemetry::default(),
+        /// Log lines.
+        log: Log = Log::default(),
+    }
+}
+
+section! {
+    /// The gateway.
+    Gateway {
+        /// Address of REST and the dashboard. Port 0 picks a free one, written to `data_dir/gateway.addr`.
+        listen: SocketAddr = local(8080),
+    }
+}
+
+section! {
+    /// One of the three services behind the gateway.
+    Backend {
+        /// Address on which this service serves gRPC.
+        listen: SocketAddr = local(0),
+        /// Where the others reach this service.
+        url: String = String::new(),
+        /// sqlite:// or postgres:// of this service alone. Default: a file in `data_dir`.
+        database_url: Option<SecretString> = None,
+    }
+}
+
+impl Backend {
+    fn on(port: u16) -> Self {
+        let listen = local(port);
+        Self { listen, url: format!("http://{listen}"), ..Self::default() }
+    }
+}
+
+section! {
+    /// Metrics and probes of a service.
+    Metrics {
+        /// Address of /metrics, /healthz and /readyz of a service. The gateway serves its own.
+        listen: Option<SocketAddr> = None,
+    }
+}
+
+section! {
+    /// Connections to databases.
+    Database {
+        /// Connections that each service may hold.
+        max_connections: u32 = 16,
+    }
+}
+
+section! {
+    /// The message bus.
+    Bus {
+        /// amqp:// of RabbitMQ. Without it events stay in the process.
+        amqp_url: Option<SecretString> = None,
+        /// First word of our exchanges and queues, so that installations can share a broker.
+        namespace: String = "quittance".to_owned(),
+    }
+}
+
+section! {
+    /// Limits of the gRPC servers.
+    Grpc {
+        /// Calls that a service works on at once; more are refused with `RESOURCE_EXHAUSTED`.
+        max_in_flight: u32 = 512,
+        /// Seconds for a call that brings no deadline of its own.
+        default_deadline_seconds: u64 = 30,
+        /// Seconds after which a connection is closed, so that clients spread over new replicas.
+        max_connection_age_seconds: Option<u64> = None,
+    }
+}
+
+section! {
+    /// Who may call.
+    Auth {
+        /// Secret of development tokens (HS256). Development only; there is a built-in one.
+        dev_secret: Option<SecretString> = None,
+        /// Where the keys of the identity provider are published (RS256, ES256, `EdDSA`).
+        jwks_url: Option<String> = None,
+        /// The issuer that a token must name.
+        issuer: Option<String> = None,
+        /// The audience that a token must be for.
+        audience: Option<String> = None,
+        /// Bearer token with which consumers and jobs call other services.
+        service_token: Option<SecretString> = None,
+    }
+}
+
+section! {
+    /// What the organizations of this installation allow.
+    Policy {
+        /// Whether leads may pay single issues in their cycles.
+        leads_may_pay: bool = false,
+    }
+}
+
+section! {
+    /// Payment rails.
+    Rails {
+        /// Stripe Connect.
+        stripe: Stripe = Stripe::default(),
+    }
+}
+
+section! {
+    /// Stripe Connect.
+    Stripe {
+        /// Secret key. Without it the rail is off.
+        secret_key: Option<SecretString> = None,
+        /// Address of the API, for tests.
+        base_url: Option<String> = None,
+        /// Secret with which incoming webhooks are signed.
+        webhook_secret: Option<SecretString> = None,
+    }
+}
+
+section! {
+    /// Outgoing mail.
+    Mail {
+        /// smtp:// or smtps:// with credentials. Without it no mail is sent.
+        smtp_url: Option<SecretString> = None,
+        /// Who mail is from. A message is identified by its notification at the domain of this address.
+        from: String = "Quittance <quittance@localhost>".to_owned(),
+    }
+}
+
+section! {
+    /// Traces and metrics.
+    Telemetry {
+        /// http:// of an OTLP collector (gRPC). Without it traces are not exported.
+        otlp_endpoint: Option<String> = None,
+        /// Share of traces that begin here and are kept, from 0 to 1.
+        trace_ratio: f64 = 1.0,
+    }
+}
+
+section! {
+    /// Log lines.
+    Log {
+        /// pretty or json.
+        format: LogFormat = LogFormat::default(),
+        /// Filter, such as info or `info,quittance_payouts=debug`.
+        level: String = "info,opentelemetry=warn,sea_orm_migration=warn,sqlx=warn".to_owned(),
+    }
+}

@@ -1,0 +1,46 @@
+//! Fail points: places where a fault test can make the process die, wait or panic.
+//!
+//! They are compiled in only with the feature `faults`. `FAILPOINTS` in the environment arms them,
+//! such as `FAILPOINTS=relay::published=1*off->return`: `return` kills the process on the spot.
+//!
+//! | fail point | where |
+//! |---|---|
+//! | `relay::published` | the bus has confirmed, the outbox rows are not yet removed |
+//! | `consumer::handled` | the handler has committed, the broker does not know yet |
+//! | `pay::before_write` | a payment is decided, nothing of it is written |
+//! | `pay::after_write` | a payment is committed, the caller does not know yet |
+
+/// Arms the fail points from the environment, for the life of the process. Call it first in `main`.
+#[cfg(feature = "faults")]
+pub fn arm() {
+    // Dropping the scenario would disarm them.
+    std::mem::forget(fail::FailScenario::setup());
+}
+
+/// There is nothing to arm.
+#[cfg(not(feature = "faults"))]
+pub fn arm() {}
+
+/// Does what the fail point has been told to do.
+#[cfg(feature = "faults")]
+pub fn hit(name: &str) {
+    fail::fail_point!(name, |_| std::process::abort());
+}
+
+/// Marks a place where a fault test can make the process fail.
+#[cfg(feature = "faults")]
+#[macro_export]
+macro_rules! fail_point {
+    ($name:literal) => {
+        $crate::faults::hit($name)
+    };
+}
+
+/// Marks a place where a fault test can make the process fail.
+#[cfg(not(feature = "faults"))]
+#[macro_export]
+macro_rules! fail_point {
+    ($name:literal) => {};
+}
+
+pub use crate::fail_point;

@@ -1,0 +1,5 @@
+//! A server with the edge around it, and clients that try it.
+
+mod edge;
+mod harness;
+mod retry;

@@ -1,0 +1,73 @@
+//! The published language: every event on the bus, as CloudEvents 1.0 JSON.
+//!
+//! An event carries the **whole state of its entity and its version**: a consumer keeps it when it
+//! is newer than what it has, so that duplicates and reorderings change nothing. Fields may be
+//! added; none may change its meaning or vanish. `docs/events.md` lists who publishes what, and
+//! `schemas/` holds a JSON Schema for each payload, held against these types by a test.
+
+mod envelope;
+mod payload;
+
+pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
+pub use payload::{
+    BatchCompleted, CycleState, EarningState, GateBlocked, IssueState, MemberState, Payload,
+    PayoutState, PlanState, PlanTotal, ProductState, Rates,
+};
+
+/// The event types, which are the routing keys too.
+pub mod kind {
+    macro_rules! kinds {
+        ($($name:ident = $text:literal),+ $(,)?) => {
+            $(pub const $name: &str = $text;)+
+            /// All event types.
+            pub const ALL: &[&str] = &[$($text),+];
+        };
+    }
+
+    kinds! {
+        MEMBER_UPDATED = "member.updated",
+        PRODUCT_UPDATED = "product.updated",
+        CYCLE_UPDATED = "cycle.updated",
+        ISSUE_CREATED = "issue.created",
+        ISSUE_UPDATED = "issue.updated",
+        ISSUE_TRIAGED = "issue.triaged",
+        ISSUE_APPROVED = "issue.approved",
+        ISSUE_REJECTED = "issue.rejected",
+        ISSUE_VERIFIED = "issue.verified",
+        ISSUE_UNVERIFIED = "issue.unverified",
+        ISSUE_CLOSED = "issue.closed",
+        EARNING_APPROVED = "earning.approved",
+        EARNING_REJECTED = "earning.rejected",
+        EARNING_VOIDED = "earning.voided",
+        PAYOUT_PAID = "payout.paid",
+        PAYOUT_ISSUE_PAID = "payout.issue_paid",
+        PAYOUT_GATE_BLOCKED = "payout.gate_blocked",
+        BATCH_COMPLETED = "batch.completed",
+        PLAN_CREATED = "plan.created",
+        PLAN_COMMITTED = "plan.committed",
+        PLAN_STALE = "plan.stale",
+    }
+}
+
+/// Who listens: one durable queue per consumer.
+pub mod queue {
+    /// A consumer's queue and the event types (or patterns of them) that reach it.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Queue {
+        pub name: &'static str,
+        pub kinds: &'static [&'static str],
+    }
+
+    /// Issues mirrors what payouts has paid.
+    pub const ISSUES: Queue =
+        Queue { name: "issues.payouts", kinds: &["payout.issue_paid", "earning.voided"] };
+    /// Payouts keeps earnings of what was approved.
+    pub const PAYOUTS: Queue = Queue { name: "payouts.issues", kinds: &["issue.*"] };
+    /// Balance projects everything about people's money.
+    pub const BALANCE: Queue = Queue {
+        name: "balance.projections",
+        kinds: &["issue.*", "payout.issue_paid", "earning.*", "cycle.updated", "member.updated"],
+    };
+
+    pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE];
+}

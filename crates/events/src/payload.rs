@@ -1,0 +1,211 @@
+//! The payloads: one type per entity, whichever of its events carries it.
+
+use quittance_kernel::{IssueStatus, Method, PayoutStatus, Severity, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What an event can carry.
+pub trait Payload: Serialize {
+    /// Name of the JSON Schema.
+    const SCHEMA: &'static str;
+    /// The entity that the event is about.
+    fn subject(&self) -> Uuid;
+}
+
+macro_rules! payloads {
+    ($($type:ident, $schema:literal, $id:ident;)+) => {$(
+        impl Payload for $type {
+            const SCHEMA: &'static str = $schema;
+            fn subject(&self) -> Uuid { self.$id }
+        }
+    )+};
+}
+
+payloads! {
+    MemberState, "member", member_id;
+    ProductState, "product", product_id;
+    CycleState, "cycle", cycle_id;
+    IssueState, "issue", issue_id;
+    EarningState, "earning", earning_id;
+    PayoutState, "payout", payout_id;
+    GateBlocked, "gate_blocked", issue_id;
+    BatchCompleted, "batch", batch_id;
+    PlanState, "plan", plan_id;
+}
+
+/// `member.updated`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberState {
+    pub member_id: Uuid,
+    pub version: i64,
+    pub name: String,
+    pub email: String,
+    pub roles: Vec<String>,
+}
+
+/// `product.updated`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductState {
+    pub product_id: Uuid,
+    pub version: i64,
+    pub name: String,
+    pub key: String,
+    pub requires_verification: Option<bool>,
+    pub platform_fee_bps: i32,
+}
+
+/// The rates that hold in a cycle after its overrides, in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rates {
+    pub currency: String,
+    pub critical: i64,
+    pub high: i64,
+    pub medium: i64,
+    pub low: i64,
+}
+
+/// `cycle.updated`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CycleState {
+    pub cycle_id: Uuid,
+    pub version: i64,
+    pub product_id: Uuid,
+    pub name: String,
+    /// Whether issues may be filed.
+    pub open: bool,
+    /// The cycle's own switch; absent means "as the product says".
+    pub requires_verification: Option<bool>,
+    pub rates: Rates,
+}
+
+/// `issue.created`, `.updated`, `.triaged`, `.approved`, `.rejected`, `.verified` (S1-26),
+/// `.unverified` (S1-27), `.closed`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IssueState {
+    pub issue_id: Uuid,
+    pub version: i64,
+    pub number: String,
+    pub product_id: Uuid,
+    pub cycle_id: Uuid,
+    pub reporter_id: Uuid,
+    pub title: String,
+    #[schemars(with = "String")]
+    pub severity: Severity,
+    #[schemars(with = "String")]
+    pub status: IssueStatus,
+    /// The review alone: `pending`, `approved` or `rejected`. Payments are told by `payout.*`.
+    #[schemars(with = "String")]
+    pub review: PayoutStatus,
+    /// Set once approved.
+    pub amount_minor: Option<i64>,
+    pub currency: Option<String>,
+    /// The rule that priced it, such as `default rate, high`.
+    pub rule: Option<String>,
+    pub decided_by: Option<Uuid>,
+    pub decided_at: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub verified_by: Option<Uuid>,
+    pub resolved_at: Option<Timestamp>,
+    /// Only in `issue.unverified`: where the revert went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub reverted_to_status: Option<IssueStatus>,
+    pub filed_at: Timestamp,
+    /// While it is a duplicate: the issue that it repeats, when somebody said which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<Uuid>,
+}
+
+/// `earning.approved`, `.rejected`, `.voided` and `payout.issue_paid` (S1-9)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EarningState {
+    pub earning_id: Uuid,
+    pub version: i64,
+    pub issue_id: Uuid,
+    pub cycle_id: Uuid,
+    pub payee_id: Uuid,
+    pub amount_minor: i64,
+    pub currency: String,
+    #[schemars(with = "String")]
+    pub status: PayoutStatus,
+    /// The live or, when void, the last payment.
+    pub payout_id: Option<Uuid>,
+    #[schemars(with = "Option<String>")]
+    pub method: Option<Method>,
+    pub reference: Option<String>,
+    pub paid_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `payout.paid`. Its items are told one by one by `payout.issue_paid`, so that no message grows
+/// with the size of a payment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PayoutState {
+    pub payout_id: Uuid,
+    pub version: i64,
+    pub batch_id: Option<Uuid>,
+    pub payee_id: Uuid,
+    pub amount_minor: i64,
+    pub currency: String,
+    #[schemars(with = "String")]
+    pub method: Method,
+    pub reference: String,
+    pub status: String,
+    pub item_count: i64,
+    pub paid_at: Option<Timestamp>,
+}
+
+/// `payout.gate_blocked` (S1-28): an attempt to pay was refused by the verification gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateBlocked {
+    pub issue_id: Uuid,
+    /// `run_batch`, `batch_pay` or `manual`.
+    pub source: String,
+}
+
+/// `batch.completed`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BatchCompleted {
+    pub batch_id: Uuid,
+    pub version: i64,
+    pub payout_count: i64,
+    pub item_count: i64,
+}
+
+/// A sum over the items of a plan, by currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanTotal {
+    pub currency: String,
+    pub amount_minor: i64,
+    pub count: i64,
+}
+
+/// `plan.created`, `.committed`, `.stale`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanState {
+    pub plan_id: Uuid,
+    pub version: i64,
+    /// `open`, `committed`, `expired`, `stale` or `cancelled`.
+    pub status: String,
+    pub created_by: Uuid,
+    /// What the run was narrowed to; absent means any.
+    pub cycle_id: Option<Uuid>,
+    pub payee_id: Option<Uuid>,
+    /// The period of the approvals: its start is included, its end excluded.
+    pub period_start: Option<Timestamp>,
+    pub period_end: Option<Timestamp>,
+    pub currency: Option<String>,
+    #[schemars(with = "String")]
+    pub method: Method,
+    pub reference: String,
+    /// SHA-256 over what is included, in hexadecimal digits.
+    pub digest: String,
+    pub totals: Vec<PlanTotal>,
+    pub item_count: i64,
+    pub excluded_count: i64,
+    /// Set once committed, unless there was nothing to pay.
+    pub batch_id: Option<Uuid>,
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,208 @@
+//! The schemas in `schemas/` are the types, and what we send is a CloudEvent that fits them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::path::PathBuf;
+
+use cloudevents::AttributesReader;
+use quittance_events as events;
+use quittance_events::{Envelope, Payload, kind};
+use quittance_kernel::{IssueStatus, Method, PayoutStatus, Severity, Timestamp};
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+use uuid::Uuid;
+
+fn check<T: Payload + JsonSchema>(kind: &str, sample: T) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("schemas")
+        .join(format!("{}.v1.json", T::SCHEMA));
+    let now = serde_json::to_value(schema_for!(T)).unwrap();
+    if std::env::args().any(|arg| arg == "write-schemas") {
+        std::fs::write(&file, serde_json::to_string_pretty(&now).unwrap() + "\n").unwrap();
+    }
+    let kept: Value = serde_json::from_str(
+        &std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{} is missing", file.display())),
+    )
+    .unwrap();
+    assert_eq!(
+        now,
+        kept,
+        "{} changed: run `cargo test -p quittance-events --test schemas -- write-schemas every`",
+        T::SCHEMA
+    );
+    let envelope =
+        Envelope::new(Uuid::now_v7(), "test", kind, Uuid::now_v7(), noon(), None, sample);
+    let text = events::encode(&envelope);
+    let sent: Value = serde_json::from_str(&text).unwrap();
+    assert!(jsonschema::is_valid(&kept, &sent["data"]), "{kind} does not fit its schema");
+    let parsed: cloudevents::Event = serde_json::from_str(&text).unwrap();
+
+    assert_eq!(parsed.ty(), kind);
+    assert_eq!(parsed.id(), envelope.id.to_string());
+}
+
+fn noon() -> Timestamp {
+    "2026-05-08T12:00:00Z".parse().unwrap()
+}
+
+fn issue() -> events::IssueState {
+    events::IssueState {
+        issue_id: Uuid::now_v7(),
+        version: 3,
+        number: "HW-7".into(),
+        product_id: Uuid::now_v7(),
+        cycle_id: Uuid::now_v7(),
+        reporter_id: Uuid::now_v7(),
+        title: "Payment fails".into(),
+        severity: Severity::Critical,
+        status: IssueStatus::Verified,
+        review: PayoutStatus::Approved,
+        amount_minor: Some(1_500_000),
+        currency: Some("KZT".into()),
+        rule: Some("default rate, critical".into()),
+        decided_by: Some(Uuid::now_v7()),
+        decided_at: Some(noon()),
+        reason: None,
+        verified_by: Some(Uuid::now_v7()),
+        resolved_at: Some(noon()),
+        reverted_to_status: None,
+        filed_at: noon(),
+        duplicate_of: None,
+    }
+}
+
+fn earning() -> events::EarningState {
+    events::EarningState {
+        earning_id: Uuid::now_v7(),
+        version: 2,
+        issue_id: Uuid::now_v7(),
+        cycle_id: Uuid::now_v7(),
+        payee_id: Uuid::now_v7(),
+        amount_minor: 1,
+        currency: "KZT".into(),
+        status: PayoutStatus::Paid,
+        payout_id: Some(Uuid::now_v7()),
+        method: Some(Method::Kaspi),
+        reference: Some("K-1".into()),
+        paid_at: Some(noon()),
+        reason: None,
+    }
+}
+
+fn plan() -> events::PlanState {
+    events::PlanState {
+        plan_id: Uuid::now_v7(),
+        version: 1,
+        status: "open".into(),
+        created_by: Uuid::now_v7(),
+        cycle_id: Some(Uuid::now_v7()),
+        payee_id: None,
+        period_start: Some(noon()),
+        period_end: None,
+        currency: Some("KZT".into()),
+        method: Method::Kaspi,
+        reference: "MAY".into(),
+        digest: "0".repeat(64),
+        totals: vec![events::PlanTotal { currency: "KZT".into(), amount_minor: 1, count: 1 }],
+        item_count: 1,
+        excluded_count: 0,
+        batch_id: None,
+        expires_at: noon(),
+    }
+}
+
+#[test]
+fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
+    let member_id = Uuid::now_v7();
+    check(
+        kind::MEMBER_UPDATED,
+        events::MemberState {
+            member_id,
+            version: 1,
+            name: "Aibek".into(),
+            email: "a@b.kz".into(),
+            roles: vec!["member".into()],
+        },
+    );
+    check(
+        kind::PRODUCT_UPDATED,
+        events::ProductState {
+            product_id: member_id,
+            version: 1,
+            name: "Hackorda Web".into(),
+            key: "HW".into(),
+            requires_verification: Some(true),
+            platform_fee_bps: 1000,
+        },
+    );
+    check(
+        kind::CYCLE_UPDATED,
+        events::CycleState {
+            cycle_id: member_id,
+            version: 1,
+            product_id: member_id,
+            name: "Sweep".into(),
+            open: true,
+            requires_verification: None,
+            rates: events::Rates {
+                currency: "KZT".into(),
+                critical: 4,
+                high: 3,
+                medium: 2,
+                low: 1,
+            },
+        },
+    );
+    for name in kind::ALL.iter().filter(|name| name.starts_with("issue.")) {
+        check(name, issue());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("earning.")) {
+        check(name, earning());
+    }
+    check(kind::PAYOUT_ISSUE_PAID, earning());
+    check(
+        kind::PAYOUT_PAID,
+        events::PayoutState {
+            payout_id: member_id,
+            version: 1,
+            batch_id: None,
+            payee_id: member_id,
+            amount_minor: 1,
+            currency: "KZT".into(),
+            method: Method::Bank,
+            reference: "r".into(),
+            status: "paid".into(),
+            item_count: 1,
+            paid_at: Some(noon()),
+        },
+    );
+    check(
+        kind::PAYOUT_GATE_BLOCKED,
+        events::GateBlocked { issue_id: member_id, source: "manual".into() },
+    );
+    check(
+        kind::BATCH_COMPLETED,
+        events::BatchCompleted { batch_id: member_id, version: 1, payout_count: 1, item_count: 1 },
+    );
+    for name in kind::ALL.iter().filter(|name| name.starts_with("plan.")) {
+        check(name, plan());
+    }
+}
+
+/// S1-26 … S1-28 and S1-9 name these fields; a client of the seeds may rely on them.
+#[test]
+fn the_payloads_of_the_seeds_keep_their_field_names() {
+    let fields =
+        |value: Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let has =
+        |names: &[&str], all: &[String]| names.iter().all(|name| all.contains(&(*name).to_owned()));
+    let reverted = events::IssueState { reverted_to_status: Some(IssueStatus::Triaged), ..issue() };
+    let issue = fields(serde_json::to_value(reverted).unwrap());
+    assert!(has(&["issue_id", "cycle_id", "verified_by", "reverted_to_status"], &issue));
+    let paid = fields(serde_json::to_value(earning()).unwrap());
+    assert!(has(
+        &["issue_id", "payout_id", "amount_minor", "currency", "method", "reference"],
+        &paid
+    ));
+    let blocked = events::GateBlocked { issue_id: Uuid::nil(), source: "batch_pay".into() };
+    assert!(has(&["issue_id", "source"], &fields(serde_json::to_value(blocked).unwrap())));
+}

@@ -1,0 +1,29 @@
+//! Compiles the .proto files without `protoc`.
+
+use std::path::PathBuf;
+
+const FILES: &[&str] = &[
+    "quittance/common/v1/common.proto",
+    "quittance/issues/v1/members.proto",
+    "quittance/issues/v1/products.proto",
+    "quittance/issues/v1/cycles.proto",
+    "quittance/issues/v1/issues.proto",
+    "quittance/issues/v1/notifications.proto",
+    "quittance/payouts/v1/payouts.proto",
+    "quittance/payouts/v1/audit.proto",
+    "quittance/payouts/v1/plans.proto",
+    "quittance/balance/v1/balance.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=quittance");
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .include_file("mod.rs")
+        .bytes(".quittance.balance.v1.ExportPaymentsResponse.chunk")
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! The use cases, one file each.
+
+mod balance;
+mod error;
+mod export;
+mod history;
+mod project;
+mod recompute;
+mod totals;
+
+use quittance_chassis::db::Db;
+
+pub use crate::domain::Period;
+pub use error::Error;
+pub use export::Export;
+pub(crate) use history::HistoryPage;
+pub(crate) use project::{Change, Fact, ProjectError};
+pub(crate) use totals::OrganizationTotals;
+
+/// The projections and what is read from them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Balances {
+    db: Db,
+}
+
+impl Balances {
+    /// Works on a database that has been migrated.
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+}

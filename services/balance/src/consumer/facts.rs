@@ -1,0 +1,119 @@
+//! Events of the published language, read into what the projections understand.
+
+use quittance_chassis::bus::Message;
+use quittance_events::{self as events, CycleState, EarningState, IssueState, MemberState, kind};
+use quittance_kernel::{
+    Currency, CycleId, IssueId, MemberId, Money, OrganizationId, PayoutStatus, Timestamp,
+    TimestampExt as _,
+};
+
+use crate::app::{Change, Fact};
+use crate::domain::{self, Earning, Filing, Payment, SeverityRates};
+use crate::store::{CycleEntry, MemberEntry};
+
+/// Reads an event; `None` if it is none of ours. An error says what will never be right with it.
+pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
+    let (organization, change) = match message.kind.as_str() {
+        kind::CYCLE_UPDATED => whole(message, |_, state| cycle(state))?,
+        kind::MEMBER_UPDATED => whole(message, |_, state| Ok(member(state)))?,
+        issue if issue.starts_with("issue.") => whole(message, |_, state| filing(state))?,
+        kind::PAYOUT_ISSUE_PAID
+        | kind::EARNING_APPROVED
+        | kind::EARNING_REJECTED
+        | kind::EARNING_VOIDED => whole(message, earning)?,
+        other => {
+            tracing::debug!(event.kind = other, "an event of no interest");
+            return Ok(None);
+        }
+    };
+    Ok(Some(Fact { event: message.id, organization, change }))
+}
+
+/// Reads the payload, together with the time of the event.
+fn whole<T: serde::de::DeserializeOwned>(
+    message: &Message,
+    understand: impl FnOnce(Timestamp, T) -> Result<Change, String>,
+) -> Result<(OrganizationId, Change), String> {
+    let envelope =
+        events::decode(&message.body).map_err(|error| quittance_chassis::problem::chain(&error))?;
+    let change = understand(envelope.time.to_micros(), envelope.data)?;
+    Ok((OrganizationId(envelope.organizationid), change))
+}
+
+/// Version 0 is how the store says that nothing has been heard.
+fn version(version: i64) -> Result<i64, String> {
+    if version > 0 { Ok(version) } else { Err(format!("version {version} is not positive")) }
+}
+
+fn money(minor: i64, code: &str) -> Result<Money, String> {
+    let currency: Currency = code.parse().map_err(|error| format!("{error}"))?;
+    Money::positive(minor, currency).map_err(|error| error.to_string())
+}
+
+/// An empty text says nothing.
+fn said(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn filing(state: IssueState) -> Result<Change, String> {
+    let price = match (state.amount_minor, &state.currency) {
+        (Some(minor), Some(code)) => Some(money(minor, code)?),
+        (None, _) => None,
+        (Some(_), None) => return Err("an amount without a currency".to_owned()),
+    };
+    let filing = Filing {
+        version: version(state.version)?,
+        reporter: MemberId(state.reporter_id),
+        cycle: CycleId(state.cycle_id),
+        title: state.title,
+        severity: state.severity,
+        status: state.status,
+        review: state.review,
+        price,
+        rule: said(state.rule),
+        filed_at: state.filed_at.to_micros(),
+    };
+    Ok(Change::Issue(IssueId(state.issue_id), filing))
+}
+
+/// `time` is when the event happened: for a void, the time of the void.
+fn earning(time: Timestamp, state: EarningState) -> Result<Change, String> {
+    let payment = state.paid_at.map(|at| {
+        let reference = said(state.reference);
+        Payment { at: at.to_micros(), method: state.method, reference }
+    });
+    let standing = match state.status {
+        PayoutStatus::Pending => domain::EarningState::Pending,
+        PayoutStatus::Approved => domain::EarningState::Approved,
+        PayoutStatus::Rejected => domain::EarningState::Rejected,
+        PayoutStatus::Paid => {
+            domain::EarningState::Paid(payment.ok_or("a paid earning without a time of payment")?)
+        }
+        PayoutStatus::Void => domain::EarningState::Void { at: time, payment },
+    };
+    let earning = Earning {
+        version: version(state.version)?,
+        payee: MemberId(state.payee_id),
+        cycle: CycleId(state.cycle_id),
+        amount: money(state.amount_minor, &state.currency)?,
+        state: standing,
+    };
+    Ok(Change::Earning(IssueId(state.issue_id), earning))
+}
+
+fn cycle(state: CycleState) -> Result<Change, String> {
+    let events::Rates { currency, critical, high, medium, low } = state.rates;
+    let currency =
+        currency.parse().map_err(|error: quittance_kernel::MoneyError| error.to_string())?;
+    let entry = CycleEntry {
+        version: version(state.version)?,
+        name: state.name,
+        rates: SeverityRates { currency, critical, high, medium, low },
+    };
+    Ok(Change::Cycle(CycleId(state.cycle_id), entry))
+}
+
+fn member(state: MemberState) -> Change {
+    let entry = MemberEntry { version: state.version, name: state.name };
+    Change::Member(MemberId(state.member_id), entry)
+}

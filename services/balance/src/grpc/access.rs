@@ -1,0 +1,54 @@
+//! Who may call what.
+
+use quittance_chassis::grpc::Access;
+use quittance_kernel::Role;
+
+/// Everyone may read what is their own.
+const OWN: &[Role] = &[
+    Role::Member,
+    Role::Lead,
+    Role::Admin,
+    Role::Finance,
+    Role::Auditor,
+    Role::PlatformAdmin,
+    Role::Service,
+];
+
+/// The methods of this service and the roles that may call each.
+pub const ACCESS: Access = &[
+    ("/quittance.balance.v1.BalanceService/GetBalance", OWN),
+    ("/quittance.balance.v1.BalanceService/ListHistory", OWN),
+    ("/quittance.balance.v1.BalanceService/ExportPayments", OWN),
+    (
+        "/quittance.balance.v1.BalanceService/GetOrganizationTotals",
+        &[Role::Admin, Role::Finance, Role::Auditor],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    #[test]
+    fn every_method_says_who_may_call_it() {
+        let files = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap().file;
+        let mut methods = BTreeSet::new();
+        for file in files.iter().filter(|file| file.package() == "quittance.balance.v1") {
+            for service in &file.service {
+                for method in &service.method {
+                    let (package, service) = (file.package(), service.name());
+                    methods.insert(format!("/{package}.{service}/{}", method.name()));
+                }
+            }
+        }
+        let table: BTreeSet<String> = ACCESS.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(table, methods);
+        assert_eq!(ACCESS.len(), methods.len());
+        assert!(ACCESS.iter().all(|(_, roles)| !roles.is_empty()));
+    }
+}

@@ -1,0 +1,19 @@
+//! What is true about the money: balances, history, export and totals, projected from events.
+//!
+//! This service never decides anything. It keeps one line per issue, folded from whole-state events
+//! whatever their order, and aggregates that are always the sum of what the lines contribute.
+
+mod app;
+mod consumer;
+mod domain;
+mod grpc;
+mod migrations;
+mod start;
+mod store;
+
+pub use app::{Balances, Error, Export, Period};
+pub use consumer::{KINDS, Projections, QUEUE};
+pub use domain::{Balance, BalanceTotal, Counts, CycleBalance, OutOfRange, Sums};
+pub use grpc::ACCESS;
+pub use migrations::Migrator;
+pub use start::{Binary, connect, migrate, start};

@@ -1,0 +1,18 @@
+//! The schema, step by step.
+
+mod m0001_first;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// Migrates the database of this service.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first::Migration)]
+    }
+
+    fn migration_table_name() -> sea_orm::DynIden {
+        sea_orm::sea_query::IntoIden::into_iden("balance_migrations")
+    }
+}

@@ -1,0 +1,88 @@
+//! Putting the service together.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use quittance_chassis::auth::Verifier;
+use quittance_chassis::bus::{self, Bus, Subscription};
+use quittance_chassis::config::{Config, Mode};
+use quittance_chassis::db::{self, Db};
+use quittance_chassis::grpc::GrpcServer;
+use quittance_chassis::run::{Running, Service, Start};
+use tokio::net::TcpListener;
+
+use crate::app::Balances;
+use crate::consumer::{KINDS, Projections, QUEUE};
+use crate::grpc::{ACCESS, routes};
+use crate::migrations::Migrator;
+
+/// As files and limits call it.
+const NAME: &str = "balance";
+
+/// The most events that are projected in one transaction.
+const PREFETCH: u16 = 500;
+
+/// The service as a binary of its own.
+pub struct Binary;
+
+impl Service for Binary {
+    const NAME: &'static str = "quittance-balance";
+
+    async fn serve(config: Arc<Config>, started: Start) -> anyhow::Result<Running> {
+        let bus = bus::connect(&config.bus);
+        start(&config, bus, started).await
+    }
+
+    async fn migrate(config: Arc<Config>) -> anyhow::Result<()> {
+        migrate(&config).await
+    }
+}
+
+/// Starts the service: its database, its consumer and its server. It publishes nothing, hence it
+/// has no relay. It ends some time after `started.shutdown` was cancelled.
+pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow::Result<Running> {
+    let db = connect(config).await?;
+    if config.mode == Mode::Development {
+        up(&db).await?;
+    }
+    let verifier = Verifier::from_config(&config.auth, config.mode)?;
+    let listen = config.balance.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("balance cannot listen on {listen}"))?;
+    let addr = listener.local_addr()?;
+
+    let balances = Balances::new(db.clone());
+    // A child, so that a failure here stops nobody else.
+    let shutdown = started.shutdown.child_token();
+    let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db);
+    let handler = Arc::new(Projections::new(balances.clone()));
+    let consuming = bus.subscribe(subscription, handler, shutdown.clone());
+    let server = GrpcServer::new(NAME, verifier, ACCESS)
+        .limits(&config.grpc)
+        .reflection(quittance_proto::DESCRIPTORS)
+        .readiness(started.readiness);
+    let task = tokio::spawn(async move {
+        let ended = server.serve(listener, routes(balances), shutdown.clone()).await;
+        // A server that ended by itself takes the consumer with it.
+        shutdown.cancel();
+        consuming.await.context("the projections panicked")?;
+        ended
+    });
+    Ok(Running { addr, task })
+}
+
+/// Brings the database to the schema of this version.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    up(&connect(config).await?).await
+}
+
+async fn up(db: &Db) -> anyhow::Result<()> {
+    let done = quittance_chassis::db::migrate::<Migrator>(db).await;
+    done.context("migrating the balance database")
+}
+
+/// Opens the database of this service.
+pub async fn connect(config: &Config) -> anyhow::Result<Db> {
+    db::open(config, &config.balance, NAME).await
+}

@@ -1,0 +1,34 @@
+//! The tables of this service: rows are private to the modules below.
+//!
+//! Statements number their parameters `$1`, which both databases understand.
+
+mod directory;
+mod lines;
+mod payments;
+mod row;
+mod sums;
+mod totals;
+mod truth;
+
+use sea_orm::{DbErr, Statement, Value};
+
+use quittance_chassis::db::Db;
+
+pub(crate) use directory::{CycleEntry, MemberEntry, cycle_names, cycle_rows, member_rows};
+pub(crate) use lines::{HistoryKey, HistoryLine, LineKey, ensure, history, line_rows, lock};
+pub(crate) use payments::{Movement, Position, movements};
+pub(crate) use sums::{count_rows, cycle_money_rows, cycles_of, member_money_rows};
+pub(crate) use totals::{MoneyTotal, TopEarner, top_earner, totals};
+pub(crate) use truth::drift;
+
+fn statement<const N: usize>(db: &Db, sql: &str, binds: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(db.backend(), sql, binds)
+}
+
+/// The database holds what we never write.
+fn corrupt(table: &str, column: &str) -> DbErr {
+    DbErr::Type(format!("a row of `{table}` is inconsistent in `{column}`"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The balance service against both databases: what it projects, and what it answers.
+
+#![expect(clippy::unwrap_used, reason = "the lint knows test functions, not what they call")]
+
+mod events;
+mod export;
+mod golden;
+mod grpc;
+mod order;
+mod projection;
+mod world;

@@ -1,0 +1,178 @@
+//! Who may ask for what: the one table of routes. Deny by default: what is not in it is refused.
+//!
+//! A row says who gets past the gateway. What they may see and do there is decided by the service
+//! behind it, which has a table of its own.
+
+use http::Method;
+use quittance_kernel::Role;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Anybody, without a token.
+    Public,
+    /// Whoever has one of these roles.
+    Roles(&'static [Role]),
+}
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    /// As the router writes it.
+    pub(crate) path: &'static str,
+    pub(crate) who: Who,
+}
+
+/// Every person.
+const PEOPLE: &[Role] =
+    &[Role::Member, Role::Lead, Role::Admin, Role::Finance, Role::Auditor, Role::PlatformAdmin];
+/// Who files work.
+const FILERS: &[Role] = &[Role::Member, Role::Lead, Role::Admin];
+/// Who decides on work.
+const DECIDERS: &[Role] = &[Role::Lead, Role::Admin];
+/// Who looks over the shoulder of those who decide on work.
+const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, Role::Auditor];
+/// Who sees all money of the organization.
+const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
+const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor];
+const ADMINS: &[Role] = &[Role::Admin];
+
+const fn get(path: &'static str, roles: &'static [Role]) -> Row {
+    Row { method: Method::GET, path, who: Who::Roles(roles) }
+}
+
+const fn post(path: &'static str, roles: &'static [Role]) -> Row {
+    Row { method: Method::POST, path, who: Who::Roles(roles) }
+}
+
+const fn patch(path: &'static str, roles: &'static [Role]) -> Row {
+    Row { method: Method::PATCH, path, who: Who::Roles(roles) }
+}
+
+const fn put(path: &'static str, roles: &'static [Role]) -> Row {
+    Row { method: Method::PUT, path, who: Who::Roles(roles) }
+}
+
+const fn delete(path: &'static str, roles: &'static [Role]) -> Row {
+    Row { method: Method::DELETE, path, who: Who::Roles(roles) }
+}
+
+const fn public(method: Method, path: &'static str) -> Row {
+    Row { method, path, who: Who::Public }
+}
+
+/// All routes of the OpenAPI document, each once.
+pub(crate) const TABLE: &[Row] = &[
+    public(Method::GET, "/healthz"),
+    public(Method::GET, "/readyz"),
+    public(Method::GET, "/metrics"),
+    public(Method::POST, "/api/auth/dev-token"),
+    get("/api/me", PEOPLE),
+    get("/api/me/balance", PEOPLE),
+    get("/api/me/balance/history", PEOPLE),
+    get("/api/me/balance/export.csv", PEOPLE),
+    get("/api/me/notifications", PEOPLE),
+    get("/api/me/notifications/unread-count", PEOPLE),
+    post("/api/me/notifications/read", FILERS),
+    get("/api/events/stream", PEOPLE),
+    get("/api/products", PEOPLE),
+    post("/api/products", ADMINS),
+    get("/api/products/{id}", PEOPLE),
+    patch("/api/products/{id}", ADMINS),
+    get("/api/test-cycles", PEOPLE),
+    post("/api/test-cycles", ADMINS),
+    get("/api/test-cycles/{id}", PEOPLE),
+    patch("/api/test-cycles/{id}", ADMINS),
+    get("/api/test-cycles/{id}/totals", REVIEWERS),
+    get("/api/test-cycles/{id}/rates/history", REVIEWERS),
+    post("/api/test-cycles/{id}/verification-gate/preview", REVIEWERS),
+    get("/api/test-cycles/{id}/issues", PEOPLE),
+    post("/api/test-cycles/{id}/issues", FILERS),
+    get("/api/test-cycles/{id}/issues/{issueId}", PEOPLE),
+    patch("/api/test-cycles/{id}/issues/{issueId}", FILERS),
+    post("/api/test-cycles/{id}/issues/{issueId}/payments", DECIDERS),
+    get("/api/issues", PEOPLE),
+    post("/api/issues/bulk-verify", DECIDERS),
+    get("/api/issues/{id}/similar", PEOPLE),
+    get("/api/admin/triage", DECIDERS),
+    post("/api/admin/triage/decide", DECIDERS),
+    get("/api/admin/payouts", TREASURY),
+    get("/api/admin/payouts/by-tester", TREASURY),
+    post("/api/admin/payouts/batch-pay", ADMINS),
+    post("/api/admin/payouts/run-batch", ADMINS),
+    get("/api/admin/payout-plans", TREASURY),
+    get("/api/admin/payout-plans/{id}", TREASURY),
+    post("/api/admin/payout-plans/{id}/commit", ADMINS),
+    post("/api/admin/payout-plans/{id}/cancel", ADMINS),
+    get("/api/admin/payouts/list", TREASURY),
+    get("/api/admin/payouts/{id}", PEOPLE),
+    get("/api/admin/members", REVIEWERS),
+    get("/api/admin/members/{id}", REVIEWERS),
+    patch("/api/admin/members/{id}", ADMINS),
+    put("/api/admin/members/{id}/cycles/{cycleId}", ADMINS),
+    delete("/api/admin/members/{id}/cycles/{cycleId}", ADMINS),
+    get("/api/admin/audit", AUDITORS),
+];
+
+/// Finds the row of a route. `HEAD` is a `GET` without its body.
+pub(crate) fn find(method: &Method, path: &str) -> Option<&'static Row> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    TABLE.iter().find(|row| row.method == *method && row.path == path)
+}
+
+impl Row {
+    /// Whether this route changes nothing, so that it is open to those who view as somebody else.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.method == Method::GET || self.path.ends_with("/preview")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The routes of the OpenAPI document.
+    fn documented() -> BTreeSet<(String, String)> {
+        let document = serde_json::to_value(crate::openapi::document()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let mut routes = BTreeSet::new();
+        for (path, item) in paths {
+            for method in ["get", "put", "post", "delete", "patch", "head", "options", "trace"] {
+                if item.get(method).is_some() {
+                    routes.insert((method.to_ascii_uppercase(), path.clone()));
+                }
+            }
+        }
+        routes
+    }
+
+    #[test]
+    fn the_table_names_every_route_and_nothing_else() {
+        let rows: BTreeSet<_> =
+            TABLE.iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
+        assert_eq!(rows.len(), TABLE.len(), "each row once");
+        assert_eq!(rows, documented());
+    }
+
+    #[test]
+    fn money_moves_by_the_hands_of_few() {
+        for row in TABLE.iter().filter(|row| !row.is_read_only()) {
+            let Who::Roles(roles) = row.who else { continue };
+            for reader in [Role::Auditor, Role::Finance, Role::PlatformAdmin, Role::Service] {
+                assert!(!roles.contains(&reader), "{} {}", row.method, row.path);
+            }
+        }
+        let batch = find(&Method::POST, "/api/admin/payouts/batch-pay").unwrap();
+        assert_eq!(batch.who, Who::Roles(&[Role::Admin]));
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_not_found_in_it() {
+        assert!(find(&Method::DELETE, "/api/products/{id}").is_none());
+        assert!(find(&Method::GET, "/api/secrets").is_none());
+        assert!(find(&Method::HEAD, "/api/products").is_some());
+    }
+}

@@ -1,0 +1,155 @@
+//! Who is asking: from bearer token to the caller that handlers take.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, StatusCode, header};
+use quittance_chassis::auth::AuthError;
+use quittance_chassis::clock::now;
+use quittance_chassis::config::Mode;
+use quittance_chassis::grpc::{Caller as GrpcCaller, TRACEPARENT};
+use quittance_chassis::problem::status;
+use quittance_chassis::telemetry::current_traceparent;
+use quittance_kernel::{Ctx, OrganizationId, Principal, Role};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::access::{self, Row, Who};
+use crate::edge::RequestId;
+use crate::problem::Problem;
+use crate::state::Gateway;
+
+/// How long the services may take for one request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a token of our own is good for.
+const MOMENT: Duration = Duration::from_mins(1);
+
+/// The caller of a request, as the guard found out.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(pub(crate) GrpcCaller);
+
+impl std::ops::Deref for Caller {
+    type Target = GrpcCaller;
+
+    fn deref(&self) -> &GrpcCaller {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // Absent only if a route is public and its handler is not.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| refused(&AuthError::Missing))
+    }
+}
+
+/// Lets a request through to its handler if the table of routes says so.
+pub(crate) async fn guard(
+    State(gateway): State<Gateway>,
+    path: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let row = access::find(request.method(), path.as_str()).ok_or_else(Problem::not_found)?;
+    if let Who::Roles(roles) = row.who {
+        let token = bearer(request.headers()).ok_or_else(|| refused(&AuthError::Missing))?;
+        let principal = gateway.verifier.verify(&token).await.map_err(|error| refused(&error))?;
+        allow(row, roles, &principal)?;
+        let caller = caller(&principal, token, &request);
+        request.extensions_mut().insert(caller);
+    }
+    Ok(next.run(request).await)
+}
+
+pub(crate) fn refused(error: &AuthError) -> Problem {
+    tracing::debug!(?error, "not authenticated");
+    Problem::from(status(error))
+}
+
+fn allow(row: &Row, roles: &[Role], principal: &Principal) -> Result<(), Problem> {
+    if !principal.roles.any_of(roles) {
+        let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+        let detail = format!("one of these roles is required: {}", names.join(", "));
+        return Err(Problem::new(StatusCode::FORBIDDEN, "ROLE_REQUIRED", detail));
+    }
+    if principal.impersonator.is_some() && !row.is_read_only() {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "IMPERSONATION_READ_ONLY",
+            "whoever views as somebody else may not write",
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the token out of its header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+fn caller(principal: &Principal, token: String, request: &Request) -> Caller {
+    let span = tracing::Span::current();
+    span.record("organization", tracing::field::display(principal.organization));
+    span.record("member", tracing::field::display(principal.member));
+    let ctx = context(principal.clone(), request.extensions(), request.headers());
+    let deadline = Instant::now().checked_add(PATIENCE);
+    Caller(GrpcCaller::new(ctx, &SecretString::from(token), deadline))
+}
+
+/// Says who asks, when, and under which request.
+fn context(principal: Principal, extensions: &Extensions, headers: &HeaderMap) -> Ctx {
+    let id = extensions.get::<RequestId>().map(|id| id.0.clone());
+    let mut ctx = Ctx::new(principal, now(), id.unwrap_or_default());
+    ctx.traceparent = current_traceparent()
+        .or_else(|| headers.get(TRACEPARENT)?.to_str().ok().map(str::to_owned));
+    ctx
+}
+
+/// The gateway itself as a caller, for what happens before somebody has signed in.
+/// Only in development, where it can issue tokens; elsewhere there is nothing here.
+pub(crate) struct Ourselves(pub(crate) GrpcCaller);
+
+impl FromRequestParts<Gateway> for Ourselves {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
+        match gateway.mode {
+            Mode::Production => return Err(Problem::not_found()),
+            Mode::Development => {}
+        }
+        let principal = Principal::service(OrganizationId(Uuid::nil()));
+        let token = gateway.verifier.mint(&principal, MOMENT).map_err(|error| refused(&error))?;
+        let ctx = context(principal, &parts.extensions, &parts.headers);
+        let deadline = Instant::now().checked_add(PATIENCE);
+        Ok(Self(GrpcCaller::new(ctx, &SecretString::from(token), deadline)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_taken_from_its_header_only_if_it_is_one() {
+        let read = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
+            bearer(&headers)
+        };
+        assert_eq!(read("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(read("bearer  abc ").as_deref(), Some("abc"));
+        assert_eq!(read("Basic abc"), None);
+        assert_eq!(read("Bearer"), None);
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! The REST contract: one file per resource, each with its DTOs and handlers.
+
+mod audit;
+mod balance;
+mod batch;
+mod cycles;
+mod issue;
+mod issues;
+mod me;
+mod member;
+mod members;
+mod notifications;
+mod overview;
+mod payments;
+mod payouts;
+mod plans;
+mod probes;
+mod products;
+mod rates;
+mod run_batch;
+mod shapes;
+mod sign_in;
+mod similar;
+mod stream;
+mod triage;
+mod verify;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::openapi;
+use crate::state::Gateway;
+
+/// Returns every route together with its description.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    // On the heap: routers are large.
+    vec![
+        probes::routes(),
+        sign_in::routes(),
+        me::routes(),
+        balance::routes(),
+        products::routes(),
+        cycles::routes(),
+        issues::routes(),
+        payments::routes(),
+        triage::routes(),
+        overview::routes(),
+        batch::routes(),
+        run_batch::routes(),
+        plans::routes(),
+        payouts::routes(),
+        members::routes(),
+        notifications::routes(),
+        stream::routes(),
+        audit::routes(),
+    ]
+    .into_iter()
+    .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)
+}

@@ -1,0 +1,112 @@
+//! What all requests share: connections to the services, the verifier, limits.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use opentelemetry::metrics::Histogram;
+use quittance_chassis::auth::Verifier;
+use quittance_chassis::config::{Config, Mode};
+use quittance_chassis::grpc::{Client, MAX_ENCODE, channel, client};
+use quittance_chassis::run::Start;
+use quittance_chassis::telemetry;
+use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
+use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
+use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
+use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
+use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
+use quittance_proto::payouts::v1::audit_service_client::AuditServiceClient;
+use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
+use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::edge::{MAX_IN_FLIGHT, histogram};
+
+/// Streams that are open at once. Less than a service allows on one connection (256).
+const MAX_STREAMS: usize = 200;
+
+/// The shared state; clones are cheap.
+#[derive(Clone)]
+pub(crate) struct Gateway(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) mode: Mode,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) histogram: Histogram<f64>,
+    /// Each service with its health.
+    pub(crate) health: [(&'static str, HealthClient<Channel>); 3],
+    /// Answers `/metrics`.
+    pub(crate) metrics: Router,
+    /// Cancelled when the gateway is to stop.
+    pub(crate) shutdown: CancellationToken,
+    /// Places for streams that stay open; see [`MAX_STREAMS`].
+    pub(crate) streams: Arc<Semaphore>,
+    issues: Client,
+    /// A connection of its own for streams that stay open, so that they do not take the places of
+    /// calls on the other one.
+    watching: Client,
+    payouts: Client,
+    balance: Client,
+}
+
+impl Deref for Gateway {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Gateway {
+    /// Prepares everything; connections are made when they are first used.
+    pub(crate) fn new(config: &Config, started: &Start) -> anyhow::Result<Self> {
+        let health =
+            |name, url: &str| channel(url).map(|channel| (name, HealthClient::new(channel)));
+        Ok(Self(Arc::new(Shared {
+            mode: config.mode,
+            verifier: Verifier::from_config(&config.auth, config.mode)?,
+            places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            histogram: histogram(),
+            health: [
+                health("issues", &config.issues.url)?,
+                health("payouts", &config.payouts.url)?,
+                health("balance", &config.balance.url)?,
+            ],
+            metrics: telemetry::routes(&started.metrics, Vec::new()),
+            shutdown: started.shutdown.clone(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            issues: client(&config.issues.url)?,
+            watching: client(&config.issues.url)?,
+            payouts: client(&config.payouts.url)?,
+            balance: client(&config.balance.url)?,
+        })))
+    }
+}
+
+macro_rules! clients {
+    ($($name:ident: $client:ident over $connection:ident),+ $(,)?) => {
+        impl Shared {
+            $(pub(crate) fn $name(&self) -> $client<Client> {
+                $client::new(self.$connection.clone()).max_decoding_message_size(MAX_ENCODE)
+            })+
+        }
+    };
+}
+
+clients! {
+    members: MemberServiceClient over issues,
+    products: ProductServiceClient over issues,
+    cycles: CycleServiceClient over issues,
+    issues: IssueServiceClient over issues,
+    notifications: NotificationServiceClient over issues,
+    watching: NotificationServiceClient over watching,
+    payouts: PayoutServiceClient over payouts,
+    plans: PlanServiceClient over payouts,
+    audit: AuditServiceClient over payouts,
+    balance: BalanceServiceClient over balance,
+}

@@ -1,0 +1,32 @@
+//! The gRPC face: parse, call the use case, reply. Nothing is decided here.
+
+mod convert;
+mod cycles;
+mod issues;
+mod members;
+mod notifications;
+mod once;
+mod parse;
+mod products;
+mod triage;
+mod verify;
+
+use quittance_chassis::limited;
+use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
+use quittance_proto::issues::v1::issue_service_server::IssueServiceServer;
+use quittance_proto::issues::v1::member_service_server::MemberServiceServer;
+use quittance_proto::issues::v1::notification_service_server::NotificationServiceServer;
+use quittance_proto::issues::v1::product_service_server::ProductServiceServer;
+use tonic::service::Routes;
+
+use crate::app::Issues;
+
+/// All services of this crate.
+#[must_use]
+pub fn routes(issues: &Issues) -> Routes {
+    Routes::new(limited!(MemberServiceServer::new(issues.clone())))
+        .add_service(limited!(ProductServiceServer::new(issues.clone())))
+        .add_service(limited!(CycleServiceServer::new(issues.clone())))
+        .add_service(limited!(IssueServiceServer::new(issues.clone())))
+        .add_service(limited!(NotificationServiceServer::new(issues.clone())))
+}

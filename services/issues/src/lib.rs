@@ -1,0 +1,18 @@
+//! The issues service: was the work accepted, and what is it worth?
+
+mod access;
+pub mod app;
+mod consumer;
+pub mod domain;
+pub mod error;
+pub mod grpc;
+mod instruments;
+mod mail;
+mod migrations;
+mod start;
+mod store;
+
+pub use access::ACCESS;
+pub use app::Issues;
+pub use migrations::Migrator;
+pub use start::{Binary, connect, start};

@@ -1,0 +1,20 @@
+//! The schema of the issues service.
+
+mod m0001_first;
+
+use sea_orm::DynIden;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// Brings the database to the schema of this version.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first::First)]
+    }
+
+    fn migration_table_name() -> DynIden {
+        // Of its own, so that several services can share one database.
+        DynIden::from("issues_migrations")
+    }
+}

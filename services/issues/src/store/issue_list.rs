@@ -1,0 +1,269 @@
+//! Many issues: lists, inboxes and snapshots, page by page.
+
+use quittance_kernel::{
+    CycleId, IssueId, IssueStatus, MemberId, OrganizationId, PayoutStatus, ProductId, Severity,
+    Timestamp,
+};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+
+use super::issue_row::{COLUMNS, Row, TABLES, rank};
+use super::sql::Sql;
+use super::{After, StoreError};
+use crate::domain::issue::Issue;
+use crate::domain::search::words;
+use crate::domain::sight::Sight;
+use crate::domain::view::Frame;
+
+/// What a list is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub cycle: Option<CycleId>,
+    pub product: Option<ProductId>,
+    pub reporter: Option<MemberId>,
+    pub status: Option<IssueStatus>,
+    pub payout_status: Option<PayoutStatus>,
+    pub severity: Option<Severity>,
+    /// Words that the title or the body contains, each of them; the last one may only be begun.
+    pub words: Vec<String>,
+}
+
+/// The position in the triage inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Urgency {
+    pub(crate) severity: Severity,
+    pub(crate) created_at: Timestamp,
+}
+
+pub(crate) type Found = Vec<(Issue, Frame)>;
+
+/// What the inbox shows, without the columns.
+const INBOX: &str = " AND i.status = 'open' AND i.review = 'pending' AND c.status = 'open'";
+
+const UNDECIDED: &str = " AND i.review = 'pending' AND i.status <> 'draft'";
+
+fn begin(backend: sea_orm::DbBackend, organization: OrganizationId, sight: Sight) -> Sql {
+    let mut sql = Sql::new(backend, COLUMNS);
+    sql.push(TABLES).bind(" WHERE i.organization_id = ", organization.0).seen_by(sight);
+    sql
+}
+
+async fn read<C: ConnectionTrait>(sql: Sql, conn: &C) -> Result<Found, StoreError> {
+    sql.all::<Row, C>(conn).await?.into_iter().map(Row::read).collect()
+}
+
+fn newest_first(sql: &mut Sql, after: Option<After<Timestamp>>, limit: u32) {
+    if let Some(after) = after {
+        sql.bind(" AND (i.created_at, i.id) < (", after.key).bind(", ", after.id).push(")");
+    }
+    sql.bind(" ORDER BY i.created_at DESC, i.id DESC LIMIT ", i64::from(limit));
+}
+
+/// Lists issues, the newest first.
+pub(crate) async fn list<C: ConnectionTrait>(
+    conn: &C,
+    (organization, sight): (OrganizationId, Sight),
+    filter: &Filter,
+    after: Option<After<Timestamp>>,
+    limit: u32,
+) -> Result<Found, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), organization, sight);
+    narrow(&mut sql, filter);
+    newest_first(&mut sql, after, limit);
+    read(sql, conn).await
+}
+
+fn narrow(sql: &mut Sql, filter: &Filter) {
+    if let Some(cycle) = filter.cycle {
+        sql.bind(" AND i.cycle_id = ", cycle.0);
+    }
+    if let Some(product) = filter.product {
+        sql.bind(" AND i.product_id = ", product.0);
+    }
+    if let Some(reporter) = filter.reporter {
+        sql.bind(" AND i.reporter_id = ", reporter.0);
+    }
+    if let Some(status) = filter.status {
+        sql.bind(" AND i.status = ", status.as_str());
+    }
+    if let Some(severity) = filter.severity {
+        sql.bind(" AND i.severity = ", rank(severity));
+    }
+    match filter.payout_status {
+        None => {}
+        Some(paid @ (PayoutStatus::Paid | PayoutStatus::Void)) => {
+            sql.bind(" AND i.pay_status = ", paid.as_str());
+        }
+        Some(
+            review @ (PayoutStatus::Pending | PayoutStatus::Approved | PayoutStatus::Rejected),
+        ) => {
+            sql.bind(" AND i.pay_status IS NULL AND i.review = ", review.as_str());
+        }
+    }
+    if !filter.words.is_empty() {
+        matching(sql, &words(&filter.words.join(" ")));
+    }
+}
+
+/// Limits the issues `i` to those that have all these words; the last one may only be begun.
+/// Signs alone are no words, and nothing has them.
+fn matching(sql: &mut Sql, words: &[String]) {
+    match match_all(sql.backend(), words) {
+        None => {
+            sql.push(" AND 1 = 0");
+        }
+        Some(query) if sql.backend() == DbBackend::Postgres => {
+            sql.typed(" AND i.search @@ ", query, "tsquery");
+        }
+        Some(query) => {
+            let found = "SELECT issue_id FROM issues_search WHERE issues_search MATCH ";
+            sql.push(" AND i.id IN (").bind(found, query).push(")");
+        }
+    }
+}
+
+/// Writes a query as the database reads it. Words hold letters and digits only.
+fn match_all(backend: DbBackend, words: &[String]) -> Option<String> {
+    let (last, others) = words.split_last()?;
+    let (quote, and, prefix) =
+        if backend == DbBackend::Postgres { ("'", " & ", ":*") } else { ("\"", " AND ", " *") };
+    let mut query = String::new();
+    for word in others {
+        query.extend([quote, word, quote, and]);
+    }
+    query.extend([quote, last, quote, prefix]);
+    Some(query)
+}
+
+/// How many issues are compared with one in detail.
+const CANDIDATES: i64 = 50;
+
+/// Lists issues of a product that share words with one of them, those that share the most first.
+pub(crate) async fn alike<C: ConnectionTrait>(
+    conn: &C,
+    sight: Sight,
+    issue: &Issue,
+    terms: &[String],
+) -> Result<Found, StoreError> {
+    if terms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = conn.get_database_backend();
+    let mut sql = Sql::new(backend, COLUMNS);
+    sql.push(TABLES);
+    if backend == DbBackend::Postgres {
+        let query: Vec<String> = terms.iter().map(|term| format!("'{term}'")).collect();
+        sql.typed(" CROSS JOIN (SELECT ", query.join(" | "), "tsquery")
+            .push(" AS q) f")
+            .bind(" WHERE i.search @@ f.q AND i.organization_id = ", issue.organization.0);
+    } else {
+        let query: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
+        sql.push(" JOIN issues_search f ON f.issue_id = i.id")
+            .bind(" WHERE f.issues_search MATCH ", query.join(" OR "))
+            .bind(" AND i.organization_id = ", issue.organization.0);
+    }
+    sql.bind(" AND i.product_id = ", issue.product.0)
+        .bind(" AND i.status <> 'draft' AND i.id <> ", issue.id.0)
+        .seen_by(sight)
+        .push(" ORDER BY ");
+    sql.push(if backend == DbBackend::Postgres { "ts_rank(i.search, f.q) DESC" } else { "f.rank" });
+    sql.bind(", i.created_at DESC, i.id DESC LIMIT ", CANDIDATES);
+    read(sql, conn).await
+}
+
+/// Lists the inbox: worst first, then newest.
+pub(crate) async fn inbox<C: ConnectionTrait>(
+    conn: &C,
+    (organization, sight): (OrganizationId, Sight),
+    after: Option<After<Urgency>>,
+    limit: u32,
+) -> Result<Found, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), organization, sight);
+    sql.push(INBOX);
+    if let Some(After { key: Urgency { severity, created_at }, id }) = after {
+        // The first condition lets the index skip what has been shown.
+        sql.bind(" AND i.severity >= ", rank(severity))
+            .bind(" AND (i.severity > ", rank(severity))
+            .bind(" OR (i.created_at, i.id) < (", created_at)
+            .bind(", ", id)
+            .push("))");
+    }
+    sql.bind(" ORDER BY i.severity, i.created_at DESC, i.id DESC LIMIT ", i64::from(limit));
+    read(sql, conn).await
+}
+
+#[derive(FromQueryResult)]
+struct Counted {
+    issues: i64,
+    cycles: i64,
+}
+
+async fn count<C: ConnectionTrait>(
+    conn: &C,
+    (organization, sight): (OrganizationId, Sight),
+    condition: &str,
+) -> Result<(i64, i64), StoreError> {
+    let text = "SELECT count(*) AS issues, count(DISTINCT i.cycle_id) AS cycles \
+        FROM issues i JOIN cycles c ON c.id = i.cycle_id WHERE i.organization_id = ";
+    let mut sql = Sql::new(conn.get_database_backend(), "");
+    sql.bind(text, organization.0).seen_by(sight).push(condition);
+    let counted = sql.one::<Counted, C>(conn).await?;
+    Ok(counted.map_or((0, 0), |counted| (counted.issues, counted.cycles)))
+}
+
+/// Counts the issues of the inbox, and the cycles that they belong to.
+pub(crate) async fn inbox_size<C: ConnectionTrait>(
+    conn: &C,
+    whose: (OrganizationId, Sight),
+) -> Result<(i64, i64), StoreError> {
+    count(conn, whose, INBOX).await
+}
+
+/// Lists what is undecided, the newest first.
+pub(crate) async fn undecided<C: ConnectionTrait>(
+    conn: &C,
+    (organization, sight): (OrganizationId, Sight),
+    after: Option<After<Timestamp>>,
+    limit: u32,
+) -> Result<Found, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), organization, sight);
+    sql.push(UNDECIDED);
+    newest_first(&mut sql, after, limit);
+    read(sql, conn).await
+}
+
+/// Counts what is undecided.
+pub(crate) async fn undecided_size<C: ConnectionTrait>(
+    conn: &C,
+    whose: (OrganizationId, Sight),
+) -> Result<i64, StoreError> {
+    Ok(count(conn, whose, UNDECIDED).await?.0)
+}
+
+/// Lists issues in the order of their ids.
+pub(crate) async fn snapshots<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    after: Option<IssueId>,
+    limit: u32,
+) -> Result<Found, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), organization, Sight::All);
+    if let Some(after) = after {
+        sql.bind(" AND i.id > ", after.0);
+    }
+    sql.bind(" ORDER BY i.id LIMIT ", i64::from(limit));
+    read(sql, conn).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_words_and_the_beginning_of_the_last_one() {
+        let words: Vec<String> = ["pay", "saf"].map(str::to_owned).into();
+        let query = |backend| match_all(backend, &words).unwrap();
+        assert_eq!(query(DbBackend::Postgres), "'pay' & 'saf':*");
+        assert_eq!(query(DbBackend::Sqlite), "\"pay\" AND \"saf\" *");
+        assert_eq!(match_all(DbBackend::Sqlite, &[]), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! The role table.
+
+use quittance_issues::ACCESS;
+use quittance_kernel::Role;
+
+#[test]
+fn auditors_and_finance_write_nothing() {
+    let reads = ["Get", "List", "Stream", "Preview", "BatchGet", "Count"];
+    for (path, roles) in ACCESS {
+        let method = path.rsplit('/').next().unwrap_or_default();
+        if !reads.iter().any(|read| method.starts_with(read)) {
+            assert!(!roles.contains(&Role::Auditor) && !roles.contains(&Role::Finance), "{path}");
+        }
+    }
+}

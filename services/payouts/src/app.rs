@@ -1,0 +1,51 @@
+//! The use cases of this service, one file each.
+
+mod audit;
+mod commit_plan;
+mod error;
+mod facts;
+mod pay;
+mod plan;
+mod plan_error;
+mod read_payouts;
+mod read_plans;
+mod read_queue;
+mod review;
+mod run_batch;
+mod stream;
+
+use quittance_chassis::db::Db;
+use quittance_chassis::grpc::{Client, MAX_ENCODE};
+use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+
+pub(crate) use commit_plan::Committed;
+pub use error::Error;
+pub(crate) use pay::Paid;
+pub(crate) use plan::Answered;
+pub(crate) use read_payouts::ListPayouts;
+pub(crate) use read_queue::{QueueEntry, QueuePage};
+pub(crate) use review::Heard;
+
+/// What an organization's rules say about paying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether leads may pay single issues in their cycles.
+    pub leads_may_pay: bool,
+}
+
+/// The payouts service. Clones share database and connections.
+#[derive(Clone, Debug)]
+pub struct Payouts {
+    db: Db,
+    issues: IssueServiceClient<Client>,
+    policy: Policy,
+}
+
+impl Payouts {
+    /// Builds the service on its migrated database. `issues` reaches the issues service.
+    #[must_use]
+    pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
+        let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
+        Self { db, issues, policy }
+    }
+}

@@ -1,0 +1,185 @@
+//! Paying: the path that batches and single payments share.
+//!
+//! Read, decide, write. Everything is read at once and without a transaction; the decision is pure;
+//! the write is one set that the database refuses as a whole if anything it was decided on has
+//! changed. Then everything is read and decided again.
+
+use prost::Message;
+use quittance_chassis::db::{Idempotency, WriteError, retrying};
+use quittance_chassis::fail_point;
+use quittance_chassis::grpc::Caller;
+use quittance_kernel::{Ctx, Role};
+
+use super::{Error, Payouts};
+use crate::domain::decision::{Excluded, Known, decide};
+use crate::domain::order::{OnBlocked, Order, Source};
+use crate::domain::settlement::Settlement;
+use crate::metrics::METRICS;
+use crate::store;
+
+/// How often a payment is decided anew when others change the same earnings.
+const TRIES: usize = 3;
+
+/// How an order ended.
+#[derive(Debug)]
+pub(crate) enum Paid<R> {
+    /// It was paid now.
+    Now(R),
+    /// It was paid earlier, under the same key: the answer of then.
+    Before(R),
+    /// Nothing was paid.
+    Refused(Vec<Excluded>),
+}
+
+/// What was found out before deciding.
+enum Found {
+    Answered(Vec<u8>),
+    Known(Known),
+}
+
+/// A look at the database ended early: the question was answered before.
+enum Early {
+    Answered(Vec<u8>),
+    Failed(Error),
+}
+
+impl Payouts {
+    /// Pays an order, once per key. `reply` makes the answer, which is stored with the payment.
+    #[tracing::instrument(
+        name = "payouts.pay",
+        skip_all,
+        fields(source = order.source().as_str(), groups = order.groups().len())
+    )]
+    pub(crate) async fn pay<R: Message + Default>(
+        &self,
+        caller: &Caller,
+        order: &Order,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Ctx, &Settlement) -> R,
+    ) -> Result<Paid<R>, Error> {
+        let ctx = &caller.ctx;
+        self.permit(ctx, order.source())?;
+        for _ in 0..TRIES {
+            let known = match self.find_out(caller, order, key).await? {
+                Found::Answered(answer) => return replay(&answer),
+                Found::Known(known) => known,
+            };
+            let verdict = decide(order, &known, ctx.member());
+            drop(known);
+            let refused = match order.on_blocked() {
+                OnBlocked::Fail => !verdict.excluded.is_empty(),
+                OnBlocked::Skip => verdict.payable.is_empty(),
+            };
+            if refused {
+                // The payment that stands in the way may be our own, made under this key between
+                // the look for an answer and the look at the rows.
+                if let Some(answer) = self.answer_under(ctx, key).await? {
+                    return replay(&answer);
+                }
+                self.deny(ctx, &verdict.excluded, order.source()).await?;
+                return Ok(Paid::Refused(verdict.excluded));
+            }
+            let settlement = Settlement::of(order, verdict)?;
+            let answer = reply(ctx, &settlement);
+            if self.settle(ctx, &settlement, key, &answer).await? {
+                METRICS.settled(&settlement);
+                return Ok(Paid::Now(answer));
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Leads pay single issues where the organization allows it. That it is their cycle is told by
+    /// the facts: they see no others.
+    fn permit(&self, ctx: &Ctx, source: Source) -> Result<(), Error> {
+        match source {
+            _ if ctx.has(Role::Admin) => Ok(()),
+            Source::Manual if self.policy.leads_may_pay && ctx.has(Role::Lead) => Ok(()),
+            Source::Manual | Source::BatchPay | Source::RunBatch => Err(Error::LeadMayNotPay),
+        }
+    }
+
+    /// Looks for an earlier answer, our own rows and the facts, all at once.
+    async fn find_out(
+        &self,
+        caller: &Caller,
+        order: &Order,
+        key: Option<&Idempotency>,
+    ) -> Result<Found, Error> {
+        let ctx = &caller.ctx;
+        let recalled = async {
+            match self.answer_under(ctx, key).await {
+                Ok(None) => Ok(()),
+                Ok(Some(answer)) => Err(Early::Answered(answer)),
+                Err(error) => Err(Early::Failed(error)),
+            }
+        };
+        let issues = order.issues().map(|issue| issue.0).collect();
+        let earnings =
+            async { Ok(store::earning::of_issues(&self.db, ctx.organization(), issues).await) };
+        // Failures of the others wait: an earlier answer is given even if they cannot be reached.
+        let facts = async { Ok(self.facts(caller, order.issues()).await) };
+        match tokio::try_join!(recalled, earnings, facts) {
+            Ok(((), earnings, facts)) => {
+                Ok(Found::Known(Known { facts: facts?, earnings: earnings? }))
+            }
+            Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
+            Err(Early::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The answer given earlier under this key, if there is one.
+    pub(super) async fn answer_under(
+        &self,
+        ctx: &Ctx,
+        key: Option<&Idempotency>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        match key {
+            Some(key) => Ok(key.recall(&self.db, ctx).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a settlement together with its answer. `false` if something has changed since it was
+    /// decided; nothing is written then.
+    async fn settle<R: Message>(
+        &self,
+        ctx: &Ctx,
+        settlement: &Settlement,
+        key: Option<&Idempotency>,
+        answer: &R,
+    ) -> Result<bool, Error> {
+        fail_point!("pay::before_write");
+        let written = retrying(|| {
+            let mut set = store::settlement::write_set(ctx, self.db.service(), settlement);
+            if let Some(key) = key {
+                set.insert(key.remember(ctx, answer.encode_to_vec()));
+            }
+            set.commit(&self.db)
+        })
+        .await;
+        match written {
+            Ok(()) => {
+                fail_point!("pay::after_write");
+                Ok(true)
+            }
+            Err(WriteError::Duplicate(_) | WriteError::Stale) => Ok(false),
+            Err(error @ WriteError::Database(_)) => Err(Error::Write(error)),
+        }
+    }
+
+    /// Leaves a trace of a refusal.
+    async fn deny(&self, ctx: &Ctx, excluded: &[Excluded], source: Source) -> Result<(), Error> {
+        retrying(|| {
+            store::settlement::refusal_set(ctx, self.db.service(), excluded, source)
+                .commit(&self.db)
+        })
+        .await
+        .map_err(Error::Write)
+    }
+}
+
+fn replay<R: Message + Default>(answer: &[u8]) -> Result<Paid<R>, Error> {
+    METRICS.replayed();
+    R::decode(answer).map(Paid::Before).map_err(|_| Error::Unreadable("an answer"))
+}

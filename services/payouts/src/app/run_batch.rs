@@ -1,0 +1,59 @@
+//! Paying whatever is due, or only showing what would be paid.
+
+use prost::Message;
+use quittance_chassis::db::{Idempotency, WriteSet};
+use quittance_chassis::fail_point;
+use quittance_chassis::grpc::Caller;
+
+use super::plan::TRIES;
+use super::{Answered, Error, Payouts};
+use crate::domain::plan::{Drawn, Plan, Run};
+use crate::metrics::METRICS;
+use crate::store;
+
+impl Payouts {
+    /// Plans a run, and pays it at once unless it is a `dry` one. `reply` makes the answer, which
+    /// is stored with the effect.
+    #[tracing::instrument(name = "payouts.run_batch", skip_all, fields(dry))]
+    pub(crate) async fn run_batch<R: Message + Default>(
+        &self,
+        caller: &Caller,
+        run: &Run,
+        dry: bool,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Plan, &Drawn) -> R,
+    ) -> Result<Answered<R>, Error> {
+        let ctx = &caller.ctx;
+        Self::permit_runs(ctx)?;
+        run.check_period()?;
+        for _ in 0..TRIES {
+            if let Some(before) = self.recall(ctx, key).await? {
+                return Ok(before);
+            }
+            let drawn = self.draw(caller, run, ctx.member()).await?;
+            let plan = Plan::of(run, &drawn, ctx.member(), ctx.now, dry);
+            let reply = reply(&plan, &drawn);
+            let service = self.db.service();
+            fail_point!("plan::before_write");
+            let wrote = self.wrote(|| {
+                let mut set = if dry {
+                    WriteSet::new()
+                } else {
+                    store::settlement::write_set(ctx, service, &drawn.settlement)
+                };
+                store::plan::create(ctx, service, &mut set, &plan, &drawn);
+                if let Some(key) = key {
+                    set.insert(key.remember(ctx, reply.encode_to_vec()));
+                }
+                set
+            });
+            if wrote.await? {
+                if !dry {
+                    METRICS.settled(&drawn.settlement);
+                }
+                return Ok(Answered { reply, replayed: false });
+            }
+        }
+        Err(Error::Contended)
+    }
+}

@@ -1,0 +1,10 @@
+//! What may be paid, and what follows from paying it. Pure: no I/O, no clock, no database.
+
+pub(crate) mod decision;
+pub(crate) mod earning;
+pub(crate) mod eligibility;
+pub(crate) mod order;
+pub(crate) mod payout;
+pub(crate) mod plan;
+pub(crate) mod review;
+pub(crate) mod settlement;

@@ -1,0 +1,117 @@
+//! The one place that decides whether something may be paid (product.md, rule 4).
+
+use quittance_kernel::{CycleId, IssueId, MemberId, Money};
+
+use super::earning::{Earning, EarningStatus};
+
+/// Why something cannot be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Reason {
+    /// There is no such issue, or the caller may not see it.
+    UnknownIssue,
+    NotApproved,
+    /// The effective gate asks for a verification that is not there.
+    GateNotVerified,
+    AlreadyPaid,
+    Voided,
+    /// The group names another payee than the reporter of the issue.
+    PayeeMismatch,
+    /// Nobody pays their own earning (rule 8).
+    SelfPayment,
+    /// A run over one currency found a price in another.
+    CurrencyMismatch,
+}
+
+impl Reason {
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownIssue => "unknown_issue",
+            Self::NotApproved => "not_approved",
+            Self::GateNotVerified => "gate_not_verified",
+            Self::AlreadyPaid => "already_paid",
+            Self::Voided => "voided",
+            Self::PayeeMismatch => "payee_mismatch",
+            Self::SelfPayment => "self_payment",
+            Self::CurrencyMismatch => "currency_mismatch",
+        }
+    }
+}
+
+/// What the issues service says of an issue at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub reporter: MemberId,
+    pub cycle: CycleId,
+    /// The price, once the review has approved.
+    pub approved: Option<Money>,
+    pub gate: bool,
+    pub verified: bool,
+    pub version: i64,
+}
+
+/// Everything that the decision about one issue depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    pub issue: IssueId,
+    /// Absent when there is no such issue, or the caller may not see it.
+    pub facts: Option<&'a Facts>,
+    /// Our own row, if there is one.
+    pub earning: Option<&'a Earning>,
+    pub payer: MemberId,
+    /// The payee that was asked for, if any was.
+    pub payee: Option<MemberId>,
+    /// The cycle that was asked for, if any was.
+    pub cycle: Option<CycleId>,
+}
+
+impl<'a> Candidate<'a> {
+    /// The facts, if they are those of an issue that was meant.
+    #[must_use]
+    pub(crate) fn known(&self) -> Option<&'a Facts> {
+        self.facts.filter(|facts| self.cycle.is_none_or(|cycle| cycle == facts.cycle))
+    }
+
+    /// What is owed by the newest review: ours, if its event has overtaken the facts.
+    #[must_use]
+    pub(crate) fn price(&self) -> Option<Money> {
+        let facts = self.known()?;
+        let newer = self.earning.filter(|earning| facts.version < earning.source_version);
+        let price = match newer {
+            Some(earning) => (earning.status == EarningStatus::Approved).then_some(earning.amount),
+            None => facts.approved,
+        };
+        price.filter(|price| price.minor() > 0)
+    }
+}
+
+/// Returns every reason against paying; none means that it may be paid.
+///
+/// Single payments, batches and dry runs all ask here, so that they cannot disagree.
+#[must_use]
+pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
+    let Some(facts) = candidate.known() else { return vec![Reason::UnknownIssue] };
+    let mut reasons = Vec::new();
+    match candidate.earning.map(|earning| earning.status) {
+        Some(EarningStatus::Paid) => reasons.push(Reason::AlreadyPaid),
+        Some(EarningStatus::Void) => reasons.push(Reason::Voided),
+        Some(EarningStatus::Approved | EarningStatus::Rejected) | None => {
+            if candidate.price().is_none() {
+                reasons.push(Reason::NotApproved);
+            }
+            if facts.gate && !facts.verified {
+                reasons.push(Reason::GateNotVerified);
+            }
+        }
+    }
+    if candidate.payee.is_some_and(|payee| payee != facts.reporter) {
+        reasons.push(Reason::PayeeMismatch);
+    }
+    if candidate.payer == facts.reporter {
+        reasons.push(Reason::SelfPayment);
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

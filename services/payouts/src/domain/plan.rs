@@ -1,0 +1,331 @@
+//! Runs and plans: what is due, as it was shown, and whether it still is the same.
+//!
+//! A plan is a stored dry run. Committing it draws it anew: only if the digest is the same is it
+//! paid (product.md, rule 6).
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use quittance_kernel::{
+    BatchId, Currency, CycleId, EarningId, IssueId, MemberId, Method, Money, MoneyError, PlanId,
+    Timestamp,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::decision::{Excluded, Known, Verdict, decide};
+use super::earning::Earning;
+use super::eligibility::Reason;
+use super::order::{Group, MAX_ISSUES, Order, OrderError};
+use super::settlement::Settlement;
+
+/// The most earnings that one run looks at.
+pub(crate) const MAX_CANDIDATES: usize = 50_000;
+
+/// How long a plan can be committed.
+const LIFETIME: TimeDelta = TimeDelta::hours(24);
+
+/// Where a plan stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanState {
+    Open,
+    Committed,
+    Expired,
+    Stale,
+    Cancelled,
+}
+
+impl PlanState {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Open, Self::Committed, Self::Expired, Self::Stale, Self::Cancelled];
+
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Committed => "committed",
+            Self::Expired => "expired",
+            Self::Stale => "stale",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Why a run or a plan is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("the period must end after it starts")]
+    Period,
+    #[error(
+        "the run finds more than {MAX_CANDIDATES} earnings; narrow it by cycle, payee or period"
+    )]
+    TooMany,
+    #[error(
+        "a plan pays at most {MAX_ISSUES} issues, not {0}; narrow it by cycle, payee or period"
+    )]
+    TooLarge(usize),
+    #[error("plan {0} not found")]
+    NotFound(PlanId),
+    #[error("the plan is {} and no longer open", .0.as_str())]
+    NotOpen(PlanState),
+    #[error("the plan has expired; make a new one")]
+    Expired,
+    #[error("the plan holds your own earnings: nobody pays their own work")]
+    SelfPayment,
+}
+
+/// What a run is narrowed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filters {
+    pub(crate) cycle: Option<CycleId>,
+    pub(crate) payee: Option<MemberId>,
+    /// The first instant of the approvals that count.
+    pub(crate) start: Option<Timestamp>,
+    /// The first instant that no longer counts.
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) currency: Option<Currency>,
+}
+
+/// A checked request to pay whatever is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) filters: Filters,
+    pub(crate) method: Method,
+    pub(crate) reference: String,
+    /// Without issues: they are found later.
+    template: Order,
+}
+
+impl Run {
+    /// Checks a run by what every payment must have.
+    pub(crate) fn new(
+        filters: Filters,
+        method: Method,
+        reference: String,
+    ) -> Result<Self, OrderError> {
+        let group = Group { payee: filters.payee, issues: vec![], method, reference };
+        let template = Order::run(group, filters.cycle)?;
+        let reference = template.groups().first().map(|group| group.reference.clone());
+        Ok(Self { filters, method, reference: reference.unwrap_or_default(), template })
+    }
+
+    /// Refuses a period in which nothing can have happened.
+    pub(crate) fn check_period(&self) -> Result<(), PlanError> {
+        match (self.filters.start, self.filters.end) {
+            (Some(start), Some(end)) if end <= start => Err(PlanError::Period),
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
+}
+
+/// One earning that a run found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlanItem {
+    pub(crate) earning: EarningId,
+    pub(crate) issue: IssueId,
+    pub(crate) payee: MemberId,
+    pub(crate) amount: Money,
+    pub(crate) version: i64,
+    pub(crate) source_version: i64,
+    /// Why it is left out; none means that it is included.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// What a run finds at one moment.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    pub(crate) settlement: Settlement,
+    /// What is included, in the order of the earnings.
+    pub(crate) included: Vec<PlanItem>,
+    pub(crate) excluded: Vec<PlanItem>,
+    pub(crate) digest: String,
+}
+
+/// Decides about everything that a run found, by the function that decides about every payment.
+/// `payer` is whose run it is: their own earnings are left out.
+pub(crate) fn draw(run: &Run, known: &Known, payer: MemberId) -> Result<Drawn, DrawError> {
+    let mut found: Vec<&Earning> = known.earnings.values().collect();
+    found.sort_unstable_by_key(|earning| earning.id);
+    let order = run.template.over(found.iter().map(|earning| earning.issue).collect());
+    let verdict = in_currency(run.filters.currency, decide(&order, known, payer));
+    if verdict.payable.len() > MAX_ISSUES {
+        return Err(PlanError::TooLarge(verdict.payable.len()).into());
+    }
+    let included: Vec<PlanItem> = verdict
+        .payable
+        .iter()
+        .map(|paid| PlanItem {
+            earning: paid.earning,
+            issue: paid.issue,
+            payee: paid.payee,
+            amount: paid.amount,
+            version: paid.was.map_or(0, |was| was.version),
+            source_version: paid.source_version,
+            reasons: vec![],
+        })
+        .collect();
+    let left_out = |excluded: &Excluded| {
+        known.earnings.get(&excluded.issue).map(|earning| left_out(earning, &excluded.reasons))
+    };
+    let excluded = verdict.excluded.iter().filter_map(left_out).collect();
+    let digest = digest(&included);
+    let settlement = Settlement::of(&order, verdict)?;
+    Ok(Drawn { settlement, included, excluded, digest })
+}
+
+/// Why nothing could be drawn.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DrawError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Total(#[from] MoneyError),
+}
+
+/// The price of an issue may have moved to another currency since its earning was chosen.
+fn in_currency(currency: Option<Currency>, verdict: Verdict) -> Verdict {
+    let Some(currency) = currency else { return verdict };
+    let Verdict { payable, mut excluded } = verdict;
+    let (payable, others): (Vec<_>, Vec<_>) =
+        payable.into_iter().partition(|paid| paid.amount.currency() == currency);
+    excluded.extend(
+        others
+            .into_iter()
+            .map(|paid| Excluded { issue: paid.issue, reasons: vec![Reason::CurrencyMismatch] }),
+    );
+    Verdict { payable, excluded }
+}
+
+fn left_out(earning: &Earning, reasons: &[Reason]) -> PlanItem {
+    PlanItem {
+        earning: earning.id,
+        issue: earning.issue,
+        payee: earning.payee,
+        amount: earning.amount,
+        version: earning.version,
+        source_version: earning.source_version,
+        reasons: reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
+    }
+}
+
+/// SHA-256 over earning, amount, currency and version of what is included. Every part has a fixed
+/// length, so that no two sets read the same.
+fn digest(included: &[PlanItem]) -> String {
+    let mut hash = Sha256::new();
+    for item in included {
+        hash.update(item.earning.0.as_bytes());
+        hash.update(item.amount.minor().to_be_bytes());
+        hash.update(item.amount.currency().code().as_bytes());
+        hash.update(item.version.to_be_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+/// A stored dry run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) id: PlanId,
+    pub(crate) created_by: MemberId,
+    pub(crate) filters: Filters,
+    pub(crate) method: Method,
+    pub(crate) reference: String,
+    pub(crate) digest: String,
+    pub(crate) state: PlanState,
+    /// By currency, with the number of items.
+    pub(crate) totals: Vec<(Money, i64)>,
+    pub(crate) item_count: i64,
+    pub(crate) excluded_count: i64,
+    pub(crate) batch: Option<BatchId>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) version: i64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Plan {
+    /// Makes the plan of what was drawn: open after a dry run, committed if it is paid with it.
+    pub(crate) fn of(run: &Run, drawn: &Drawn, author: MemberId, at: Timestamp, dry: bool) -> Self {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let totals = drawn.settlement.totals.iter();
+        let totals = totals.map(|(sum, number)| (sum, i64::try_from(number).unwrap_or(i64::MAX)));
+        Self {
+            id: PlanId::new(),
+            created_by: author,
+            filters: run.filters,
+            method: run.method,
+            reference: run.reference.clone(),
+            digest: drawn.digest.clone(),
+            state: if dry { PlanState::Open } else { PlanState::Committed },
+            totals: totals.collect(),
+            item_count: count(drawn.included.len()),
+            excluded_count: count(drawn.excluded.len()),
+            batch: drawn.settlement.batch.filter(|_| !dry),
+            expires_at: at + LIFETIME,
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// The run that the plan was made by.
+    pub(crate) fn run(&self) -> Result<Run, OrderError> {
+        Run::new(self.filters, self.method, self.reference.clone())
+    }
+
+    /// Where the plan stands at an instant: nobody has to come by for it to expire.
+    pub(crate) fn state_at(&self, at: Timestamp) -> PlanState {
+        match self.state {
+            PlanState::Open if self.expires_at <= at => PlanState::Expired,
+            PlanState::Open
+            | PlanState::Committed
+            | PlanState::Expired
+            | PlanState::Stale
+            | PlanState::Cancelled => self.state,
+        }
+    }
+
+    /// Refuses a plan that can no longer be committed or cancelled.
+    pub(crate) fn check_open(&self, at: Timestamp) -> Result<(), PlanError> {
+        match self.state_at(at) {
+            PlanState::Open => Ok(()),
+            PlanState::Expired => Err(PlanError::Expired),
+            state @ (PlanState::Committed | PlanState::Stale | PlanState::Cancelled) => {
+                Err(PlanError::NotOpen(state))
+            }
+        }
+    }
+
+    /// The plan one step further.
+    pub(crate) fn moved(&self, state: PlanState, batch: Option<BatchId>, at: Timestamp) -> Self {
+        Self { state, batch, version: self.version + 1, updated_at: at, ..self.clone() }
+    }
+}
+
+/// How what would be paid now differs from what was shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) added: Vec<IssueId>,
+    pub(crate) removed: Vec<IssueId>,
+    pub(crate) changed: Vec<IssueId>,
+}
+
+/// Compares what was included with what would be now. The order is that of the earnings.
+pub(crate) fn difference(shown: &[PlanItem], now: &[PlanItem]) -> Difference {
+    let by_earning = |items: &[PlanItem]| -> HashMap<EarningId, (Money, i64)> {
+        items.iter().map(|item| (item.earning, (item.amount, item.version))).collect()
+    };
+    let (before, after) = (by_earning(shown), by_earning(now));
+    let issues = |items: &[PlanItem], wanted: &dyn Fn(&PlanItem) -> bool| {
+        items.iter().filter(|item| wanted(item)).map(|item| item.issue).collect()
+    };
+    Difference {
+        added: issues(now, &|item| !before.contains_key(&item.earning)),
+        removed: issues(shown, &|item| !after.contains_key(&item.earning)),
+        changed: issues(shown, &|item| {
+            let (was, is) = (before.get(&item.earning), after.get(&item.earning));
+            is.is_some() && was != is
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! The movement of money: earnings, payouts and batches, and the audit log of what was decided.
+//!
+//! Earnings follow the reviews of issues. Paying asks the issues service for the facts of the
+//! moment, decides by one pure function, and writes everything as one set or not at all.
+
+mod app;
+mod consumer;
+mod domain;
+mod grpc;
+mod metrics;
+mod migrations;
+mod store;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use quittance_chassis::auth::Verifier;
+use quittance_chassis::bus::{self, Bus, Subscription, relay};
+use quittance_chassis::config::{Config, Mode};
+use quittance_chassis::db;
+use quittance_chassis::grpc::{GrpcServer, client};
+use quittance_chassis::run::{Running, Service, Start};
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+pub use app::{Error, Payouts, Policy};
+pub use consumer::{KINDS, QUEUE, Reviews};
+pub use grpc::ACCESS;
+pub use migrations::Migrator;
+
+/// The most events that are acted on in one transaction.
+const PREFETCH: u16 = 500;
+
+/// The gRPC services over these use cases.
+#[must_use]
+pub fn routes(payouts: Payouts) -> Routes {
+    grpc::routes(payouts)
+}
+
+/// Starts the service: its database, its consumer, its relay and its server.
+pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::Result<Running> {
+    let db = db::open(config, &config.payouts, NAME).await?;
+    if config.mode == Mode::Development {
+        db::migrate::<Migrator>(&db).await.context("migrating payouts")?;
+    }
+    let verifier = Verifier::from_config(&config.auth, config.mode)?;
+    let issues = client(&config.issues.url).context("the address of issues")?;
+    let listen = config.payouts.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("payouts cannot listen on {listen}"))?;
+    let addr = listener.local_addr()?;
+
+    let policy = Policy { leads_may_pay: config.policy.leads_may_pay };
+    let payouts = Payouts::new(db.clone(), issues, policy);
+    let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
+    let handler = Arc::new(Reviews::new(payouts.clone()));
+    // Before the relay: the in-process bus has no queue that would wait for a late consumer.
+    let consumer = bus.subscribe(subscription, handler, start.shutdown.clone());
+    let relay = relay::spawn(db, bus, "payouts", start.shutdown.clone());
+    let server = GrpcServer::new("payouts", verifier, ACCESS)
+        .limits(&config.grpc)
+        .reflection(quittance_proto::DESCRIPTORS)
+        .readiness(start.readiness);
+    let task = tokio::spawn(async move {
+        let ended = server.serve(listener, routes(payouts), start.shutdown).await;
+        consumer.await.context("the consumer of reviews panicked")?;
+        relay.await.context("the relay panicked")?;
+        ended
+    });
+    Ok(Running { addr, task })
+}
+
+/// Brings the database to the schema of this version.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let db = db::open(config, &config.payouts, NAME).await?;
+    db::migrate::<Migrator>(&db).await.context("migrating payouts")
+}
+
+/// As events, files and relays call this service.
+const NAME: &str = "payouts";
+
+/// The service as a process of its own.
+pub struct Binary;
+
+impl Service for Binary {
+    const NAME: &'static str = "quittance-payouts";
+
+    async fn serve(config: Arc<Config>, started: Start) -> anyhow::Result<Running> {
+        let bus = bus::connect(&config.bus);
+        start(&config, bus, started).await
+    }
+
+    async fn migrate(config: Arc<Config>) -> anyhow::Result<()> {
+        migrate(&config).await
+    }
+}

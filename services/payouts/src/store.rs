@@ -1,0 +1,32 @@
+//! The tables of this service: rows are private to the modules below.
+
+pub(crate) mod audit;
+pub(crate) mod candidates;
+pub(crate) mod earning;
+pub(crate) mod payout;
+pub(crate) mod plan;
+pub(crate) mod queue;
+pub(crate) mod review;
+pub(crate) mod settlement;
+mod sql;
+pub(crate) mod stream;
+
+use quittance_kernel::Money;
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+/// What can go wrong when rows are read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("row {id} of `{table}` is inconsistent in `{column}`")]
+    Corrupt { table: &'static str, id: Uuid, column: &'static str },
+    #[error("database failure")]
+    Database(#[from] DbErr),
+}
+
+/// Reads an amount back.
+fn money(table: &'static str, id: Uuid, minor: i64, code: &str) -> Result<Money, StoreError> {
+    let currency =
+        code.parse().map_err(|_| StoreError::Corrupt { table, id, column: "currency" })?;
+    Ok(Money::signed(minor, currency))
+}

@@ -1,0 +1,29 @@
+//! What a run looks at: earnings that are approved and not paid.
+
+use quittance_chassis::db::Db;
+use quittance_kernel::{Currency, OrganizationId};
+
+use super::StoreError;
+use super::earning::{SELECT, read};
+use super::sql::Sql;
+use crate::domain::earning::Earning;
+use crate::domain::plan::Filters;
+
+/// Reads what is due, in the order of the earnings' ids: at most `limit`.
+pub(crate) async fn due(
+    db: &Db,
+    organization: OrganizationId,
+    filters: &Filters,
+    limit: u32,
+) -> Result<Vec<Earning>, StoreError> {
+    let sql = Sql::new(db.backend(), SELECT)
+        .bind(" = ", organization.0)
+        .push(" AND status = 'approved'")
+        .bind_some(" AND cycle_id = ", filters.cycle.map(|cycle| cycle.0))
+        .bind_some(" AND payee_id = ", filters.payee.map(|payee| payee.0))
+        .bind_some(" AND currency = ", filters.currency.map(Currency::code))
+        .bind_some(" AND approved_at >= ", filters.start)
+        .bind_some(" AND approved_at < ", filters.end)
+        .bind(" ORDER BY id LIMIT ", i64::from(limit));
+    sql.rows(db.conn()).await?.iter().map(read).collect()
+}

@@ -1,0 +1,128 @@
+//! Payouts and their items, as they are read.
+
+use quittance_chassis::db::Db;
+use quittance_kernel::{
+    BatchId, EarningId, IssueId, MemberId, OrganizationId, PayoutId, PayoutItemId, Timestamp,
+};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::sql::Sql;
+use super::{StoreError, money};
+use crate::domain::payout::{Payout, PayoutItem, PayoutState};
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    batch_id: Option<Uuid>,
+    payee_id: Uuid,
+    amount_minor: i64,
+    currency: String,
+    method: String,
+    reference: String,
+    state: String,
+    item_count: i64,
+    paid_at: Option<Timestamp>,
+    created_by: Uuid,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+const SELECT: &str = "SELECT id, batch_id, payee_id, amount_minor, currency, method, reference, \
+    state, item_count, paid_at, created_by, version, created_at, updated_at FROM payouts \
+    WHERE organization_id = ";
+
+/// Which payouts are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filter {
+    /// Only this payee's.
+    pub(crate) payee: Option<MemberId>,
+    pub(crate) state: Option<PayoutState>,
+}
+
+/// Reads one payout.
+pub(crate) async fn find(
+    db: &Db,
+    organization: OrganizationId,
+    id: PayoutId,
+) -> Result<Option<Payout>, StoreError> {
+    let sql = Sql::new(db.backend(), "").bind(SELECT, organization.0).bind(" AND id = ", id.0);
+    sql.one::<Row, _>(db.conn()).await?.map(payout).transpose()
+}
+
+/// Reads payouts, the newest first: at most `limit`, those before `before`.
+pub(crate) async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    filter: Filter,
+    before: Option<PayoutId>,
+    limit: u32,
+) -> Result<Vec<Payout>, StoreError> {
+    let sql = Sql::new(db.backend(), "")
+        .bind(SELECT, organization.0)
+        .bind_some(" AND payee_id = ", filter.payee.map(|payee| payee.0))
+        .bind_some(" AND state = ", filter.state.map(PayoutState::as_str))
+        .bind_some(" AND id < ", before.map(|id| id.0))
+        .bind(" ORDER BY id DESC LIMIT ", i64::from(limit));
+    sql.all::<Row, _>(db.conn()).await?.into_iter().map(payout).collect()
+}
+
+fn payout(row: Row) -> Result<Payout, StoreError> {
+    let corrupt = |column| StoreError::Corrupt { table: "payouts", id: row.id, column };
+    let state = PayoutState::ALL
+        .iter()
+        .copied()
+        .find(|state| state.as_str() == row.state)
+        .ok_or(corrupt("state"))?;
+    Ok(Payout {
+        id: PayoutId(row.id),
+        batch: row.batch_id.map(BatchId),
+        payee: MemberId(row.payee_id),
+        amount: money("payouts", row.id, row.amount_minor, &row.currency)?,
+        method: row.method.parse().map_err(|_| corrupt("method"))?,
+        reference: row.reference,
+        state,
+        item_count: row.item_count,
+        paid_at: row.paid_at,
+        created_by: MemberId(row.created_by),
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+#[derive(FromQueryResult)]
+struct ItemRow {
+    id: Uuid,
+    earning_id: Uuid,
+    issue_id: Uuid,
+    amount_minor: i64,
+    currency: String,
+}
+
+/// Reads the first items of a payout.
+pub(crate) async fn items(
+    db: &Db,
+    organization: OrganizationId,
+    id: PayoutId,
+    limit: u32,
+) -> Result<Vec<PayoutItem>, StoreError> {
+    let text = "SELECT id, earning_id, issue_id, amount_minor, currency FROM payout_items \
+                WHERE organization_id = ";
+    let sql = Sql::new(db.backend(), "")
+        .bind(text, organization.0)
+        .bind(" AND payout_id = ", id.0)
+        .bind(" ORDER BY id LIMIT ", i64::from(limit));
+    let rows = sql.all::<ItemRow, _>(db.conn()).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(PayoutItem {
+                id: PayoutItemId(row.id),
+                earning: EarningId(row.earning_id),
+                issue: IssueId(row.issue_id),
+                amount: money("payout_items", row.id, row.amount_minor, &row.currency)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! Plans and their items, as they are read.
+
+use quittance_chassis::db::Db;
+use quittance_events::PlanTotal;
+use quittance_kernel::{
+    BatchId, CycleId, EarningId, IssueId, MemberId, OrganizationId, PlanId, Timestamp,
+};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::Narrowed;
+use crate::domain::order::MAX_ISSUES;
+use crate::domain::plan::{Filters, Plan, PlanItem, PlanState};
+use crate::store::sql::Sql;
+use crate::store::{StoreError, money};
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    created_by: Uuid,
+    filters: String,
+    method: String,
+    reference: String,
+    digest: String,
+    state: String,
+    totals: String,
+    item_count: i64,
+    excluded_count: i64,
+    batch_id: Option<Uuid>,
+    expires_at: Timestamp,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+const SELECT: &str = "SELECT id, created_by, filters, method, reference, digest, state, totals, \
+    item_count, excluded_count, batch_id, expires_at, version, created_at, updated_at FROM plans \
+    WHERE organization_id = ";
+
+/// Reads one plan.
+pub(crate) async fn find(
+    db: &Db,
+    organization: OrganizationId,
+    id: PlanId,
+) -> Result<Option<Plan>, StoreError> {
+    let sql = Sql::new(db.backend(), "").bind(SELECT, organization.0).bind(" AND id = ", id.0);
+    sql.one::<Row, _>(db.conn()).await?.map(plan).transpose()
+}
+
+/// Reads plans, the newest first: at most `limit`, those before `before`.
+pub(crate) async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    before: Option<PlanId>,
+    limit: u32,
+) -> Result<Vec<Plan>, StoreError> {
+    let sql = Sql::new(db.backend(), "")
+        .bind(SELECT, organization.0)
+        .bind_some(" AND id < ", before.map(|id| id.0))
+        .bind(" ORDER BY id DESC LIMIT ", i64::from(limit));
+    sql.all::<Row, _>(db.conn()).await?.into_iter().map(plan).collect()
+}
+
+fn plan(row: Row) -> Result<Plan, StoreError> {
+    let corrupt = |column| StoreError::Corrupt { table: "plans", id: row.id, column };
+    let narrowed: Narrowed = serde_json::from_str(&row.filters).map_err(|_| corrupt("filters"))?;
+    let totals: Vec<PlanTotal> =
+        serde_json::from_str(&row.totals).map_err(|_| corrupt("totals"))?;
+    let totals = totals.iter().map(|total| {
+        Ok((money("plans", row.id, total.amount_minor, &total.currency)?, total.count))
+    });
+    Ok(Plan {
+        id: PlanId(row.id),
+        created_by: MemberId(row.created_by),
+        filters: filters(narrowed).ok_or(corrupt("filters"))?,
+        method: row.method.parse().map_err(|_| corrupt("method"))?,
+        digest: row.digest,
+        state: PlanState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == row.state)
+            .ok_or(corrupt("state"))?,
+        totals: totals.collect::<Result<_, StoreError>>()?,
+        reference: row.reference,
+        item_count: row.item_count,
+        excluded_count: row.excluded_count,
+        batch: row.batch_id.map(BatchId),
+        expires_at: row.expires_at,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+fn filters(narrowed: Narrowed) -> Option<Filters> {
+    let currency = match narrowed.currency {
+        Some(code) => Some(code.parse().ok()?),
+        None => None,
+    };
+    Some(Filters {
+        cycle: narrowed.cycle_id.map(CycleId),
+        payee: narrowed.payee_id.map(MemberId),
+        start: narrowed.period_start,
+        end: narrowed.period_end,
+        currency,
+    })
+}
+
+#[derive(FromQueryResult)]
+struct ItemRow {
+    earning_id: Uuid,
+    issue_id: Uuid,
+    payee_id: Uuid,
+    amount_minor: i64,
+    currency: String,
+    earning_version: i64,
+    source_version: i64,
+    reasons: Option<String>,
+}
+
+const ITEMS: &str = "SELECT earning_id, issue_id, payee_id, amount_minor, currency, \
+    earning_version, source_version, reasons FROM plan_items WHERE organization_id = ";
+
+/// Reads items, included or not, in the order of the earnings: at most `limit`, those after `after`.
+pub(crate) async fn items(
+    db: &Db,
+    organization: OrganizationId,
+    id: PlanId,
+    after: Option<EarningId>,
+    limit: u32,
+) -> Result<Vec<PlanItem>, StoreError> {
+    let sql = Sql::new(db.backend(), "")
+        .bind(ITEMS, organization.0)
+        .bind(" AND plan_id = ", id.0)
+        .bind_some(" AND earning_id > ", after.map(|earning| earning.0))
+        .bind(" ORDER BY earning_id LIMIT ", i64::from(limit));
+    sql.all::<ItemRow, _>(db.conn()).await?.iter().map(item).collect()
+}
+
+/// Reads everything that a plan includes.
+pub(crate) async fn included(
+    db: &Db,
+    organization: OrganizationId,
+    id: PlanId,
+) -> Result<Vec<PlanItem>, StoreError> {
+    let sql = Sql::new(db.backend(), "")
+        .bind(ITEMS, organization.0)
+        .bind(" AND plan_id = ", id.0)
+        .push(" AND reasons IS NULL")
+        .bind(" ORDER BY earning_id LIMIT ", i64::try_from(MAX_ISSUES).unwrap_or(i64::MAX));
+    sql.all::<ItemRow, _>(db.conn()).await?.iter().map(item).collect()
+}
+
+fn item(row: &ItemRow) -> Result<PlanItem, StoreError> {
+    let reasons = row.reasons.as_deref().map(|words| words.split(',').map(str::to_owned).collect());
+    Ok(PlanItem {
+        earning: EarningId(row.earning_id),
+        issue: IssueId(row.issue_id),
+        payee: MemberId(row.payee_id),
+        amount: money("plan_items", row.earning_id, row.amount_minor, &row.currency)?,
+        version: row.earning_version,
+        source_version: row.source_version,
+        reasons: reasons.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,277 @@
+//! Payments on their way into the database: one set, whatever the number of issues.
+
+use quittance_chassis::db::{Column, Entry, Insert, Journal, Update, WriteSet};
+use quittance_events::{BatchCompleted, EarningState, GateBlocked, PayoutState, kind};
+use quittance_kernel::{Ctx, PayoutStatus};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::earning::TABLE as EARNINGS;
+use crate::domain::decision::{Excluded, Was};
+use crate::domain::order::Source;
+use crate::domain::settlement::{Item, NewPayout, Settlement};
+
+/// What an audit row says of a payment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Paid<'a> {
+    status: &'static str,
+    payout_id: Uuid,
+    amount_minor: i64,
+    currency: &'a str,
+}
+
+/// What an audit row says of a payout.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Recorded<'a> {
+    status: &'static str,
+    batch_id: Option<Uuid>,
+    payee_id: Uuid,
+    amount_minor: i64,
+    currency: &'a str,
+    method: &'a str,
+    reference: &'a str,
+    item_count: usize,
+}
+
+/// Rows, audit and events of a settlement.
+pub(crate) fn write_set(ctx: &Ctx, service: &'static str, settlement: &Settlement) -> WriteSet {
+    let mut set = WriteSet::new();
+    let (old, new): (Vec<_>, Vec<_>) =
+        settlement.items.iter().partition(|item| item.paid.was.is_some());
+    set.update(pay_earnings(ctx, settlement, &old));
+    set.insert(insert_earnings(ctx, settlement, &new));
+    if let Some(batch) = settlement.batch {
+        set.insert(insert_batch(ctx, batch.0, settlement.items.len()));
+    }
+    set.insert(insert_payouts(ctx, settlement));
+    set.insert(insert_items(ctx, settlement));
+    let mut journal = Journal::new(service);
+    tell_items(ctx, &mut journal, settlement);
+    tell_payouts(ctx, &mut journal, settlement);
+    tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
+    journal.write_to(ctx, &mut set);
+    set
+}
+
+/// Audit and events of a refusal: what was excluded, and by which way of paying.
+pub(crate) fn refusal_set(
+    ctx: &Ctx,
+    service: &'static str,
+    excluded: &[Excluded],
+    source: Source,
+) -> WriteSet {
+    let mut set = WriteSet::new();
+    let mut journal = Journal::new(service);
+    tell_excluded(ctx, &mut journal, excluded, source);
+    journal.write_to(ctx, &mut set);
+    set
+}
+
+fn payouts_of(settlement: &Settlement, items: &[&Item]) -> Column {
+    Column::Uuid(items.iter().map(|item| settlement.payouts[item.payout].id.0).collect())
+}
+
+fn amounts(items: &[&Item]) -> Column {
+    Column::I64(items.iter().map(|item| item.paid.amount.minor()).collect())
+}
+
+fn currencies(items: &[&Item]) -> Column {
+    let code = |item: &&Item| item.paid.amount.currency().code().to_owned();
+    // One currency is the rule; then no text is repeated thousands of times.
+    match items.first().map(|item| item.paid.amount.currency()) {
+        Some(first) if items.iter().all(|item| item.paid.amount.currency() == first) => {
+            Column::same_text(Some(first.code()))
+        }
+        Some(_) | None => Column::Text(items.iter().map(code).collect()),
+    }
+}
+
+fn pay_earnings(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Update {
+    let ids = items.iter().map(|item| item.paid.earning.0).collect();
+    let versions =
+        items.iter().filter_map(|item| item.paid.was.map(|was: Was| was.version)).collect();
+    let update = Update::of(EARNINGS, "id", ids, versions)
+        .set("status", Column::same_text(Some("paid")))
+        .set("payout_id", payouts_of(settlement, items))
+        .set("updated_at", Column::same_time(Some(ctx.now)))
+        // A second wall beside the version.
+        .only_where("t.status IN ('approved', 'rejected')");
+    let repriced = |item: &&Item| item.paid.was.is_none_or(|was| was.amount != item.paid.amount);
+    if !items.iter().any(repriced) {
+        return update;
+    }
+    update.set("amount_minor", amounts(items)).set("currency", currencies(items))
+}
+
+fn insert_earnings(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Insert {
+    let ids = |id: fn(&Item) -> Uuid| Column::Uuid(items.iter().map(|item| id(item)).collect());
+    let versions = items.iter().map(|item| item.paid.source_version).collect();
+    Insert::into(EARNINGS)
+        .column("id", ids(|item| item.paid.earning.0))
+        .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
+        .column("source_kind", Column::same_text(Some("issue")))
+        .column("source_id", ids(|item| item.paid.issue.0))
+        .column("cycle_id", ids(|item| item.paid.cycle.0))
+        .column("payee_id", ids(|item| item.paid.payee.0))
+        .column("amount_minor", amounts(items))
+        .column("currency", currencies(items))
+        .column("status", Column::same_text(Some("paid")))
+        .column("version", Column::same_i64(Some(1)))
+        .column("source_version", Column::I64(versions))
+        .column("payout_id", payouts_of(settlement, items))
+        .column("created_at", Column::same_time(Some(ctx.now)))
+        .column("updated_at", Column::same_time(Some(ctx.now)))
+}
+
+fn insert_batch(ctx: &Ctx, batch: Uuid, items: usize) -> Insert {
+    Insert::into("batches")
+        .column("id", Column::Uuid(vec![batch]))
+        .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
+        .column("created_by", Column::same_uuid(Some(ctx.member().0)))
+        .column("state", Column::same_text(Some("completed")))
+        .column("item_count", Column::same_i64(Some(count(items))))
+        .column("created_at", Column::same_time(Some(ctx.now)))
+}
+
+fn insert_payouts(ctx: &Ctx, settlement: &Settlement) -> Insert {
+    let payouts = &settlement.payouts;
+    let text = |of: fn(&NewPayout) -> &str| {
+        Column::Text(payouts.iter().map(|payout| of(payout).to_owned()).collect())
+    };
+    let number = |of: fn(&NewPayout) -> i64| Column::I64(payouts.iter().map(of).collect());
+    let ids = |of: fn(&NewPayout) -> Uuid| Column::Uuid(payouts.iter().map(of).collect());
+    Insert::into("payouts")
+        .column("id", ids(|payout| payout.id.0))
+        .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
+        .column("batch_id", Column::same_uuid(settlement.batch.map(|batch| batch.0)))
+        .column("payee_id", ids(|payout| payout.payee.0))
+        .column("amount_minor", number(|payout| payout.total.minor()))
+        .column("currency", text(|payout| payout.total.currency().code()))
+        .column("method", text(|payout| payout.method.as_str()))
+        .column("reference", text(|payout| payout.reference.as_str()))
+        .column("state", Column::same_text(Some("paid")))
+        .column("item_count", number(|payout| count(payout.issues.len())))
+        .column("paid_at", Column::same_time(Some(ctx.now)))
+        .column("created_by", Column::same_uuid(Some(ctx.member().0)))
+        .column("version", Column::same_i64(Some(1)))
+        .column("created_at", Column::same_time(Some(ctx.now)))
+        .column("updated_at", Column::same_time(Some(ctx.now)))
+}
+
+fn insert_items(ctx: &Ctx, settlement: &Settlement) -> Insert {
+    let items: Vec<&Item> = settlement.items.iter().collect();
+    let ids = |id: fn(&Item) -> Uuid| Column::Uuid(items.iter().map(|item| id(item)).collect());
+    Insert::into("payout_items")
+        .column("id", ids(|item| item.id.0))
+        .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
+        .column("payout_id", payouts_of(settlement, &items))
+        .column("earning_id", ids(|item| item.paid.earning.0))
+        .column("issue_id", ids(|item| item.paid.issue.0))
+        .column("amount_minor", amounts(&items))
+        .column("currency", currencies(&items))
+        .column("live", Column::Same(true.into(), "boolean"))
+}
+
+fn tell_items(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
+    for item in &settlement.items {
+        let (paid, payout) = (&item.paid, &settlement.payouts[item.payout]);
+        let currency = paid.amount.currency().code();
+        let after = json(&Paid {
+            status: "paid",
+            payout_id: payout.id.0,
+            amount_minor: paid.amount.minor(),
+            currency,
+        });
+        let before = paid.was.map(|was| format!("{{\"status\":\"{}\"}}", was.status.as_str()));
+        let mut entry = Entry::new("payout.issue_paid", "earning", paid.earning.0).after(after);
+        // Without a row of ours, the approval is known from the issue itself.
+        entry.before = Some(before.unwrap_or_else(|| "{\"status\":\"approved\"}".to_owned()));
+        let state = EarningState {
+            earning_id: paid.earning.0,
+            version: paid.was.map_or(1, |was| was.version + 1),
+            issue_id: paid.issue.0,
+            cycle_id: paid.cycle.0,
+            payee_id: paid.payee.0,
+            amount_minor: paid.amount.minor(),
+            currency: currency.to_owned(),
+            status: PayoutStatus::Paid,
+            payout_id: Some(payout.id.0),
+            method: Some(payout.method),
+            reference: Some(payout.reference.clone()),
+            paid_at: Some(ctx.now),
+            reason: None,
+        };
+        journal.record(ctx, entry, kind::PAYOUT_ISSUE_PAID, state);
+    }
+}
+
+fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
+    let batch_id = settlement.batch.map(|batch| batch.0);
+    for payout in &settlement.payouts {
+        let after = json(&Recorded {
+            status: "paid",
+            batch_id,
+            payee_id: payout.payee.0,
+            amount_minor: payout.total.minor(),
+            currency: payout.total.currency().code(),
+            method: payout.method.as_str(),
+            reference: &payout.reference,
+            item_count: payout.issues.len(),
+        });
+        let state = PayoutState {
+            payout_id: payout.id.0,
+            version: 1,
+            batch_id,
+            payee_id: payout.payee.0,
+            amount_minor: payout.total.minor(),
+            currency: payout.total.currency().code().to_owned(),
+            method: payout.method,
+            reference: payout.reference.clone(),
+            status: "paid".to_owned(),
+            item_count: count(payout.issues.len()),
+            paid_at: Some(ctx.now),
+        };
+        let entry = Entry::new("payout.paid", "payout", payout.id.0).after(after);
+        journal.record(ctx, entry, kind::PAYOUT_PAID, state);
+    }
+    if let Some(batch_id) = batch_id {
+        let (payout_count, item_count) =
+            (count(settlement.payouts.len()), count(settlement.items.len()));
+        let entry = Entry::new("batch.completed", "batch", batch_id)
+            .after(format!("{{\"payouts\":{payout_count},\"items\":{item_count}}}"));
+        let state = BatchCompleted { batch_id, version: 1, payout_count, item_count };
+        journal.record(ctx, entry, kind::BATCH_COMPLETED, state);
+    }
+}
+
+/// Every denial is audited (rule 16); those by the gate are told to everybody (S1-28).
+fn tell_excluded(ctx: &Ctx, journal: &mut Journal, excluded: &[Excluded], source: Source) {
+    for refused in excluded {
+        let words: Vec<_> = refused.reasons.iter().map(|reason| reason.as_str()).collect();
+        let after = format!(
+            "{{\"source\":\"{}\",\"reasons\":[\"{}\"]}}",
+            source.as_str(),
+            words.join("\",\"")
+        );
+        if refused.by_gate() {
+            let entry = Entry::new("payout.gate_blocked", "issue", refused.issue.0).after(after);
+            let blocked =
+                GateBlocked { issue_id: refused.issue.0, source: source.as_str().to_owned() };
+            journal.record(ctx, entry, kind::PAYOUT_GATE_BLOCKED, blocked);
+        } else {
+            let entry = Entry::new("payout.refused", "issue", refused.issue.0).after(after);
+            journal.note(ctx, entry);
+        }
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Plain structs cannot fail to be written.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,12 @@
+//! The use cases of payouts over gRPC, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod cancel;
+mod consumer;
+mod facts;
+mod pay;
+mod race;
+mod read;
+mod refuse;
+mod service;
+mod world;

@@ -1,0 +1,183 @@
+//! The demo organization of the QA seed (S0, S1), chosen so that its wireframes come out:
+//!
+//! - Dana is the tester of the balance page: 42 filed, 30 accepted, 17 paid, ₸120,000 earned,
+//!   ₸45,000 pending, 12 awaiting (≈ ₸30,000), cycles 18·12·8·75k and 12·9·9·45k.
+//! - The admin's page: 27 issues approved and unpaid for ₸342,000 (Aibek 8 for ₸75,000, Nazira 5
+//!   for ₸42,000), ₸1,420,000 paid, 18 pending review, top tester Aibek with ₸220,000.
+//! - The triage inbox: 12 untriaged issues across 3 cycles.
+
+use quittance_kernel::Severity::{self, Critical, High, Low, Medium};
+
+pub(super) const ORGANIZATION: &str = "Hackorda QA";
+
+/// Who signs in, and as what.
+pub(super) struct Person {
+    pub(super) name: &'static str,
+    pub(super) email: &'static str,
+    pub(super) role: &'static str,
+}
+
+const fn person(name: &'static str, email: &'static str, role: &'static str) -> Person {
+    Person { name, email, role }
+}
+
+pub(super) const ADMIN: Person = person("Madina", "madina@hackorda.example", "admin");
+pub(super) const LEAD: Person = person("Adilet", "adilet@hackorda.example", "lead");
+pub(super) const TESTERS: [Person; 8] = [
+    person("Aibek", "aibek@hackorda.example", "member"),
+    person("Nazira", "nazira@hackorda.example", "member"),
+    person("Dana", "dana@hackorda.example", "member"),
+    person("Timur", "timur@hackorda.example", "member"),
+    person("Aliya", "aliya@hackorda.example", "member"),
+    person("Yerlan", "yerlan@hackorda.example", "member"),
+    person("Saule", "saule@hackorda.example", "member"),
+    person("Marat", "marat@hackorda.example", "member"),
+];
+
+/// A product, its key and whether its policy asks for verification (S1-30).
+pub(super) const PRODUCTS: [(&str, &str, bool); 2] =
+    [("Hackorda Web", "HW", true), ("Akashi Cloud", "AC", false)];
+
+/// A cycle of the product with this index.
+pub(super) struct Sweep {
+    pub(super) name: &'static str,
+    pub(super) product: usize,
+    /// The cycle's own gate: `Some(false)` is "…except the maintenance sweep".
+    pub(super) gate: Option<bool>,
+    /// Overrides the rate of critical issues.
+    pub(super) critical: Option<i64>,
+}
+
+pub(super) const HACKORDA: usize = 0;
+pub(super) const AKASHI: usize = 1;
+pub(super) const MAINTENANCE: usize = 2;
+pub(super) const SECURITY: usize = 3;
+
+pub(super) const SWEEPS: [Sweep; 4] = [
+    Sweep { name: "Hackorda Onboarding — QA shake-down", product: 0, gate: None, critical: None },
+    Sweep { name: "Akashi Cloud — Pre-launch sweep", product: 1, gate: None, critical: None },
+    Sweep {
+        name: "Hackorda Web — Maintenance sweep",
+        product: 0,
+        gate: Some(false),
+        critical: None,
+    },
+    Sweep {
+        name: "Akashi Cloud — Security sweep",
+        product: 1,
+        gate: None,
+        critical: Some(18_000_000),
+    },
+];
+
+/// How far a piece of work has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// In the triage inbox.
+    Open,
+    /// Looked at, not decided.
+    Triaged,
+    /// Approved, its fix not re-tested.
+    Approved,
+    /// Approved and verified.
+    Verified,
+    Paid,
+}
+
+/// So many issues of one tester in one cycle.
+pub(super) struct Work {
+    pub(super) tester: usize,
+    pub(super) sweep: usize,
+    pub(super) stage: Stage,
+    pub(super) severity: Severity,
+    pub(super) count: usize,
+}
+
+const fn work(tester: usize, sweep: usize, stage: Stage, severity: Severity, count: usize) -> Work {
+    Work { tester, sweep, stage, severity, count }
+}
+
+const AIBEK: usize = 0;
+const NAZIRA: usize = 1;
+const DANA: usize = 2;
+
+pub(super) const WORK: &[Work] = &[
+    // Dana, paid: 75,000 in eight and 45,000 in nine.
+    work(DANA, HACKORDA, Stage::Paid, Critical, 3),
+    work(DANA, HACKORDA, Stage::Paid, High, 3),
+    work(DANA, HACKORDA, Stage::Paid, Medium, 2),
+    work(DANA, AKASHI, Stage::Paid, Critical, 1),
+    work(DANA, AKASHI, Stage::Paid, High, 2),
+    work(DANA, AKASHI, Stage::Paid, Medium, 4),
+    work(DANA, AKASHI, Stage::Paid, Low, 2),
+    // Dana, approved: 45,000 in thirteen. The gate still holds two of them back.
+    work(DANA, HACKORDA, Stage::Verified, High, 1),
+    work(DANA, HACKORDA, Stage::Verified, Medium, 1),
+    work(DANA, HACKORDA, Stage::Approved, Low, 2),
+    work(DANA, MAINTENANCE, Stage::Approved, Critical, 1),
+    work(DANA, MAINTENANCE, Stage::Approved, High, 1),
+    work(DANA, MAINTENANCE, Stage::Approved, Medium, 1),
+    work(DANA, MAINTENANCE, Stage::Approved, Low, 6),
+    // Dana, awaiting decision: about 30,000 in twelve.
+    work(DANA, HACKORDA, Stage::Open, High, 1),
+    work(DANA, HACKORDA, Stage::Open, Medium, 1),
+    work(DANA, HACKORDA, Stage::Open, Low, 4),
+    work(DANA, AKASHI, Stage::Open, High, 1),
+    work(DANA, AKASHI, Stage::Open, Medium, 1),
+    work(DANA, AKASHI, Stage::Open, Low, 1),
+    work(DANA, MAINTENANCE, Stage::Open, Low, 3),
+    // Aibek: 220,000 paid, 75,000 in the queue, three undecided.
+    work(AIBEK, HACKORDA, Stage::Paid, Critical, 6),
+    work(AIBEK, AKASHI, Stage::Paid, Critical, 6),
+    work(AIBEK, AKASHI, Stage::Paid, High, 5),
+    work(AIBEK, AKASHI, Stage::Approved, Critical, 3),
+    work(AIBEK, AKASHI, Stage::Approved, High, 3),
+    work(AIBEK, AKASHI, Stage::Approved, Medium, 2),
+    work(AIBEK, AKASHI, Stage::Triaged, Medium, 3),
+    // Nazira: 42,000 in the queue, one of five waits for verification; three undecided.
+    work(NAZIRA, SECURITY, Stage::Paid, Critical, 1),
+    work(NAZIRA, AKASHI, Stage::Approved, Critical, 2),
+    work(NAZIRA, HACKORDA, Stage::Verified, High, 1),
+    work(NAZIRA, HACKORDA, Stage::Verified, Medium, 1),
+    work(NAZIRA, HACKORDA, Stage::Approved, Low, 1),
+    work(NAZIRA, AKASHI, Stage::Triaged, Low, 3),
+    // The security sweep pays ₸180,000 for a critical finding.
+    work(3, SECURITY, Stage::Paid, Critical, 1),
+    work(3, SECURITY, Stage::Approved, Critical, 1),
+    work(4, SECURITY, Stage::Paid, Critical, 1),
+    work(5, SECURITY, Stage::Paid, Critical, 1),
+    work(6, SECURITY, Stage::Paid, Critical, 1),
+    work(7, SECURITY, Stage::Paid, Critical, 1),
+];
+
+/// What testers found, by severity; used in turn.
+pub(super) fn title(severity: Severity, turn: usize) -> &'static str {
+    let titles: &[&str] = match severity {
+        Critical => &[
+            "Payment fails on mobile Safari",
+            "Password reset link can be used twice",
+            "Two taps on Pay charge the card twice",
+            "Session of another user after sign-out",
+            "Upload of a large file loses the draft",
+        ],
+        High => &[
+            "Profile photo upload broken",
+            "Search forgets the chosen city",
+            "Invitation e-mail has a dead link",
+            "Back button leaves the wizard half done",
+        ],
+        Medium => &[
+            "Tooltip clips on small screens",
+            "Date picker starts on Sunday",
+            "Filter chips overlap in Kazakh",
+            "Table header scrolls away",
+        ],
+        Low => &[
+            "Typo on the pricing page",
+            "Footer year is last year's",
+            "Icon has no label for screen readers",
+            "Hover colour stays after click",
+        ],
+    };
+    titles[turn % titles.len()]
+}

@@ -1,0 +1,176 @@
+//! The `quittance` command.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use quittance_chassis::auth::Verifier;
+use quittance_chassis::config::Config;
+use quittance_chassis::run::Service as _;
+use quittance_chassis::{faults, run, telemetry};
+use quittance_kernel::{Principal, Role, Roles};
+use quittance_proto::issues::v1::EnsureMemberRequest;
+use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Accepted work becomes paid work, exactly once, and everyone can see why.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Configuration file (TOML); QUITTANCE__… environment variables override it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves an instance from `data_dir` (the default).
+    Serve,
+    /// Serves with the demo organization loaded, and prints where to look.
+    Demo,
+    /// Brings the databases to the schema of this version.
+    Migrate,
+    /// Makes a sign-in token of a running development instance.
+    Token {
+        /// E-mail of the member; created when missing.
+        #[arg(long)]
+        email: String,
+        /// A role, such as admin; may be given several times.
+        #[arg(long)]
+        role: Vec<Role>,
+        /// Name of the organization; created when missing.
+        #[arg(long, default_value = "Demo")]
+        organization: String,
+    },
+    /// About the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Writes every key with its meaning and default, as a file that can be used.
+    Print,
+}
+
+fn main() -> ExitCode {
+    faults::arm();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    run::finish(dispatch(cli))
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    if let Some(Command::Config(ConfigCommand::Print)) = cli.command {
+        print!("{}", Config::reference());
+        return Ok(());
+    }
+    let config = Config::load(cli.config.as_deref())?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => run::block_on(serve(config, false)),
+        Command::Demo => run::block_on(serve(config, true)),
+        Command::Migrate => run::block_on(migrate(config)),
+        Command::Token { email, role, organization } => {
+            run::block_on(token(config, email, role, organization))
+        }
+        Command::Config(ConfigCommand::Print) => Ok(()),
+    }
+}
+
+async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
+    let telemetry = telemetry::init(&config, "quittance");
+    let begin = run::Start {
+        shutdown: run::shutdown_signal()?,
+        metrics: telemetry.registry().clone(),
+        ..run::Start::default()
+    };
+    let standalone = quittance::start(config, &begin).await?;
+    let base = format!("http://{}", standalone.gateway);
+    if demo {
+        let demo = quittance::demo::load(&standalone.config).await?;
+        print!("{}", greeting(&base, &demo));
+    } else {
+        println!("Quittance serves {base} — API browser at {base}/api/docs, Ctrl-C stops it.");
+    }
+    standalone.ended().await
+}
+
+async fn migrate(config: Config) -> anyhow::Result<()> {
+    let _telemetry = telemetry::init(&config, "quittance");
+    std::fs::create_dir_all(&config.data_dir)?;
+    let config = Arc::new(config);
+    quittance_issues::Binary::migrate(Arc::clone(&config)).await?;
+    quittance_payouts::Binary::migrate(Arc::clone(&config)).await?;
+    quittance_balance::Binary::migrate(config).await
+}
+
+async fn token(
+    config: Config,
+    email: String,
+    roles: Vec<Role>,
+    organization: String,
+) -> anyhow::Result<()> {
+    let verifier = Verifier::from_config(&config.auth, config.mode)?;
+    let mut members =
+        MemberServiceClient::new(quittance_chassis::grpc::client(&config.issues.url)?);
+    let request = EnsureMemberRequest {
+        email,
+        organization,
+        roles: roles.iter().map(ToString::to_string).collect(),
+        ..Default::default()
+    };
+    let desk = quittance::demo::front_desk(&verifier)?;
+    let reply = members.ensure_member(desk.request(request)).await.map_err(|status| {
+        anyhow::anyhow!("{}: {} (is an instance running?)", config.issues.url, status.message())
+    })?;
+    let member = reply.into_inner().member.unwrap_or_default();
+    let roles: Result<Vec<Role>, _> = member.roles.iter().map(|role| role.parse()).collect();
+    let principal = Principal {
+        organization: member.organization_id.parse()?,
+        member: member.member_id.parse()?,
+        roles: Roles::new(roles?),
+        email: Some(member.email),
+        impersonator: None,
+    };
+    println!("{}", verifier.mint(&principal, Duration::from_hours(12))?);
+    Ok(())
+}
+
+/// What a person sees who has just started the demo.
+fn greeting(base: &str, demo: &quittance::demo::Demo) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from("\n");
+    let state = if demo.loaded { "loaded" } else { "was loaded before" };
+    let _ = writeln!(text, "Quittance demo — organization \"Hackorda QA\" {state}");
+    let _ = writeln!(text, "  API browser   {base}/api/docs");
+    let _ = writeln!(text, "  sign-in       tokens for 12 hours, as shell variables:\n");
+    for person in demo.people.iter().filter(|p| SHOWN.contains(&p.name)) {
+        let name = person.name.to_uppercase();
+        let _ = writeln!(text, "export {name}={}   # {}", person.token, person.role);
+    }
+    let _ = write!(
+        text,
+        "\nTry (Dana's is the balance of the seed's wireframe, Madina is the admin):\n\
+         \n  curl -s -H \"authorization: Bearer $DANA\" {base}/api/me/balance\
+         \n  curl -s -H \"authorization: Bearer $DANA\" '{base}/api/me/balance/export.csv?trailer=true'\
+         \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/payouts\
+         \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/triage\n\
+         \nCtrl-C stops it; everything is kept in the data directory.\n"
+    );
+    text
+}
+
+/// Whose tokens are printed; the others are there too.
+const SHOWN: [&str; 5] = ["Madina", "Adilet", "Aibek", "Nazira", "Dana"];

@@ -1,0 +1,5 @@
+//! Benchmarks: ours beside a floor, in the same run, as ratios.
+
+pub mod floor;
+pub mod pay;
+pub mod report;

@@ -1,0 +1,40 @@
+//! `cargo xtask bench NAME`: prints floor, ours and their ratio.
+
+use clap::{Parser, Subcommand};
+use system_tests::bench::{pay, report};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Batch-pay through gRPC beside one hand-written statement on the same server.
+    Pay {
+        /// Issues per batch.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000, 10_000])]
+        sizes: Vec<usize>,
+        /// Pairs of floor and ours per size; small sizes are measured more often.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Approved issues to start with.
+        #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let Bench::Pay { sizes, rounds, rows, write } = Cli::parse().bench;
+    let plan = pay::Plan { sizes, rounds, rows };
+    let text = quittance_chassis::run::block_on(async move { pay::run(&plan).await })?;
+    print!("{text}");
+    if write { report::write("pay", pay::ABOUT, &text) } else { Ok(()) }
+}

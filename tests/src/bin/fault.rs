@@ -1,0 +1,49 @@
+//! `cargo xtask fault NAME`: injects faults and prints what became of them.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use system_tests::fault;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    fault: Fault,
+}
+
+#[derive(Subcommand)]
+enum Fault {
+    /// Kills processes at each step of a batch payment, and at moments that move through it.
+    Pay {
+        /// Rounds of killing one of four processes under load.
+        #[arg(long, default_value_t = 40)]
+        rounds: usize,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let Fault::Pay { rounds } = Cli::parse().fault;
+    let node = node()?;
+    let outcomes = quittance_chassis::run::block_on(async move {
+        let mut outcomes = Vec::new();
+        for (point, store, bus) in fault::everywhere() {
+            eprintln!("{point} on {store:?} …");
+            outcomes.push(fault::die_at(&node, point, store, bus).await);
+        }
+        eprintln!("{rounds} kills of four processes in turn …");
+        outcomes.push(fault::kill_in_turn(&node, rounds).await);
+        Ok(outcomes)
+    })?;
+    print!("{}", fault::table(&outcomes));
+    anyhow::ensure!(outcomes.iter().all(|o| o.lost == 0 && o.double == 0), "money was harmed");
+    Ok(())
+}
+
+/// The `node` binary beside this one.
+fn node() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    let node = here.parent().context("no folder")?.join("node");
+    anyhow::ensure!(node.exists(), "{} is not built", node.display());
+    Ok(node)
+}

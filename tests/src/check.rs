@@ -1,0 +1,121 @@
+//! The invariants of the whole system, asked of the databases themselves (reliability, 1–5).
+
+use quittance_chassis::config::Config;
+use quittance_chassis::db::Db;
+use sea_orm::{ConnectionTrait, Statement};
+use secrecy::ExposeSecret as _;
+
+/// The three databases of an instance.
+pub struct Books {
+    pub issues: Db,
+    pub payouts: Db,
+    pub balance: Db,
+}
+
+/// What was counted; each figure proves that the checks had something to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub payouts: i64,
+    pub paid_items: i64,
+    pub audited_payments: i64,
+    pub waiting: i64,
+}
+
+impl Books {
+    pub async fn open(config: &Config) -> Self {
+        let open = |service, backend| async move {
+            let url = config.database_url(backend, service);
+            Db::connect(service, url.expose_secret(), 4).await.expect("the database opens")
+        };
+        Self {
+            issues: open("issues", &config.issues).await,
+            payouts: open("payouts", &config.payouts).await,
+            balance: open("balance", &config.balance).await,
+        }
+    }
+
+    /// Checks what must hold at every instant, even right after a crash.
+    pub async fn at_rest(&self) -> Counts {
+        let doubles = "SELECT count(*) FROM (SELECT earning_id FROM payout_items WHERE live \
+                       GROUP BY earning_id HAVING count(*) > 1) AS twice";
+        assert_eq!(number(&self.payouts, doubles).await, 0, "an earning was paid twice");
+        let sums = "SELECT count(*) FROM payouts p WHERE p.amount_minor <> \
+                    (SELECT CAST(COALESCE(SUM(i.amount_minor), 0) AS BIGINT) FROM payout_items i \
+                     WHERE i.payout_id = p.id) OR p.item_count <> \
+                    (SELECT count(*) FROM payout_items i WHERE i.payout_id = p.id)";
+        assert_eq!(number(&self.payouts, sums).await, 0, "a payout is not the sum of its items");
+        let unpaid = "SELECT count(*) FROM payout_items i JOIN earnings e ON e.id = i.earning_id \
+                      WHERE i.live AND e.status <> 'paid'";
+        assert_eq!(number(&self.payouts, unpaid).await, 0, "a paid item's earning is not paid");
+        let items = number(&self.payouts, "SELECT count(*) FROM payout_items WHERE live").await;
+        let paid =
+            number(&self.payouts, "SELECT count(*) FROM earnings WHERE status = 'paid'").await;
+        assert_eq!(items, paid, "paid earnings and live items differ");
+        let audited = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid'";
+        let audited = number(&self.payouts, audited).await;
+        assert_eq!(audited, items, "a payment has not exactly one audit row");
+        Counts {
+            payouts: number(&self.payouts, "SELECT count(*) FROM payouts").await,
+            paid_items: items,
+            audited_payments: audited,
+            waiting: number(&self.payouts, "SELECT count(*) FROM outbox").await,
+        }
+    }
+
+    /// Whether every event has been delivered: no outbox has a row left.
+    pub async fn quiet(&self) -> bool {
+        for db in [&self.issues, &self.payouts, &self.balance] {
+            if number(db, "SELECT count(*) FROM outbox").await != 0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Checks what must hold once everything has been delivered and acted on.
+    pub async fn when_quiet(&self) -> Counts {
+        let counts = self.at_rest().await;
+        let paid = "SELECT count(*) FROM issues WHERE pay_status = 'paid'";
+        assert_eq!(
+            number(&self.issues, paid).await,
+            counts.paid_items,
+            "issues do not mirror payouts"
+        );
+        let events = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid' \
+                      AND event_id IS NOT NULL";
+        let events = number(&self.payouts, events).await;
+        assert_eq!(events, counts.paid_items, "a payment has no event");
+        assert_eq!(self.delivered().await, counts.paid_items, "an event has not arrived once");
+        let kept = number(
+            &self.balance,
+            "SELECT CAST(COALESCE(SUM(earned), 0) AS BIGINT) FROM member_money",
+        )
+        .await;
+        let truth = number(&self.payouts, "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM earnings WHERE status = 'paid'").await;
+        assert_eq!(kept, truth, "balances differ from a recomputation");
+        counts
+    }
+
+    /// How many payment events the balance has acted on: its inbox against the payouts' audit log.
+    async fn delivered(&self) -> i64 {
+        let sql = "SELECT event_id FROM audit_log WHERE action = 'payout.issue_paid'";
+        let statement = Statement::from_string(self.payouts.backend(), sql);
+        let told = self.payouts.conn().query_all_raw(statement).await.unwrap();
+        let sql = "SELECT event_id FROM inbox WHERE consumer = 'balance.projections'";
+        let statement = Statement::from_string(self.balance.backend(), sql);
+        let heard = self.balance.conn().query_all_raw(statement).await.unwrap();
+        let heard: std::collections::HashSet<uuid::Uuid> =
+            heard.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        let arrived = told
+            .iter()
+            .filter(|row| heard.contains(&row.try_get_by_index::<uuid::Uuid>(0).unwrap()))
+            .count();
+        i64::try_from(arrived).unwrap()
+    }
+}
+
+/// The single number that a query answers with.
+pub async fn number(db: &Db, sql: &str) -> i64 {
+    let row = db.conn().query_one_raw(Statement::from_string(db.backend(), sql)).await;
+    row.unwrap_or_else(|error| panic!("{sql}: {error}")).unwrap().try_get_by_index(0).unwrap()
+}

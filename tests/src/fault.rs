@@ -1,0 +1,156 @@
+//! Killing processes in the middle of payments, and counting what is left.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::check::Books;
+use crate::cluster::{Cluster, Node, SEPARATE};
+use crate::http::Answer;
+use crate::story::{Shop, batch};
+use crate::world::{Bus, Store, eventually};
+
+const PATH: &str = "/api/admin/payouts/batch-pay";
+const PER_BATCH: usize = 5;
+
+/// Where a process dies by itself, in the order of a payment.
+const POINTS: [&str; 4] =
+    ["pay::before_write", "pay::after_write", "relay::published", "consumer::handled"];
+
+/// Every fail point on the store and bus that have it. In process there is nothing between a
+/// consumer's commit and its acknowledgement: the relay's fail point is that moment.
+pub fn everywhere() -> impl Iterator<Item = (&'static str, Store, Bus)> {
+    let both = [(Store::Sqlite, Bus::InProcess), (Store::Postgres, Bus::RabbitMq)];
+    both.into_iter()
+        .flat_map(|(store, bus)| POINTS.map(|point| (point, store, bus)))
+        .filter(|(point, _, bus)| (*point, *bus) != ("consumer::handled", Bus::InProcess))
+}
+
+/// What became of one kind of fault.
+#[derive(Debug)]
+pub struct Outcome {
+    pub fault: String,
+    /// Processes that died.
+    pub injected: usize,
+    /// Issues that were asked to be paid.
+    pub asked: usize,
+    /// Of these, paid exactly once in the end.
+    pub paid: i64,
+    /// Acknowledged, but without a payment.
+    pub lost: i64,
+    /// Paid more than once.
+    pub double: i64,
+}
+
+/// A batch and its key, as a careful client keeps them until it has a definite answer.
+struct Order {
+    key: String,
+    body: Value,
+}
+
+impl Order {
+    fn new(shop: &Shop, issues: &[String]) -> Self {
+        Self { key: Uuid::now_v7().to_string(), body: batch(&shop.tester, issues) }
+    }
+
+    async fn try_once(&self, shop: &Shop, base: &str) -> Option<Answer> {
+        shop.admin.at(base).try_post_once(PATH, &self.key, &self.body).await.ok()
+    }
+
+    /// Sends until there is a definite answer: the same key, the same body.
+    async fn insist(&self, shop: &Shop, cluster: &Cluster) {
+        let mut last = String::from("no answer");
+        for _ in 0..600 {
+            match self.try_once(shop, &cluster.base).await {
+                Some(answer) if answer.status == 200 => return,
+                Some(answer) => last = answer.text,
+                None => {}
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no definite answer: {last}{}", cluster.logs());
+    }
+}
+
+async fn quiet(books: &Books) {
+    eventually("the outboxes to empty", || async { books.quiet().await.then_some(()) }).await;
+}
+
+/// Counts after everything has been delivered; the invariants have been checked then.
+async fn outcome(fault: &str, cluster: &Cluster, injected: usize, asked: usize) -> Outcome {
+    let books = Books::open(&cluster.config).await;
+    quiet(&books).await;
+    let counts = books.when_quiet().await;
+    let asked_rows = i64::try_from(asked).unwrap_or(i64::MAX);
+    Outcome {
+        fault: fault.to_owned(),
+        injected,
+        asked,
+        paid: counts.paid_items,
+        lost: (asked_rows - counts.paid_items).max(0),
+        double: (counts.paid_items - asked_rows).max(0),
+    }
+}
+
+/// One process that dies at a fail point in the middle of a batch, restarts, and is asked again.
+pub async fn die_at(binary: &Path, point: &str, store: Store, bus: Bus) -> Outcome {
+    let mut cluster = Cluster::start(binary, &[Node::Standalone], store, bus).await;
+    let shop = Shop::open_at(&cluster.base).await;
+    let issues = shop.approved(PER_BATCH).await;
+    quiet(&Books::open(&cluster.config).await).await;
+    cluster.restart(Node::Standalone, Some(&format!("{point}=1*return"))).await;
+    cluster.ready().await;
+    let order = Order::new(&shop, &issues);
+    order.try_once(&shop, &cluster.base).await;
+    let died = cluster.died(Node::Standalone, Duration::from_secs(20)).await;
+    assert!(died, "{point} was not reached");
+    Books::open(&cluster.config).await.at_rest().await;
+    cluster.restart(Node::Standalone, None).await;
+    cluster.ready().await;
+    order.insist(&shop, &cluster).await;
+    let outcome = outcome(&format!("{point}, {store:?}"), &cluster, 1, issues.len()).await;
+    cluster.close().await;
+    outcome
+}
+
+/// Four processes under load, of which one is killed with -9 in each round.
+pub async fn kill_in_turn(binary: &Path, rounds: usize) -> Outcome {
+    let mut cluster = Cluster::start(binary, &SEPARATE, Store::Postgres, Bus::RabbitMq).await;
+    let shop = Shop::open_at(&cluster.base).await;
+    let issues = shop.approved(rounds * 3 * PER_BATCH).await;
+    let orders: Vec<Order> = issues.chunks(PER_BATCH).map(|some| Order::new(&shop, some)).collect();
+    for (turn, round) in orders.chunks(3).enumerate() {
+        let base = cluster.base.clone();
+        let sends = futures_util::future::join_all(round.iter().map(|o| o.try_once(&shop, &base)));
+        // The moment of death moves through the payment from round to round.
+        let wait = Duration::from_micros(u64::try_from(turn % 12).unwrap_or_default() * 1500);
+        tokio::join!(sends, async {
+            tokio::time::sleep(wait).await;
+            cluster.restart(SEPARATE[turn % SEPARATE.len()], None).await;
+        });
+        Books::open(&cluster.config).await.at_rest().await;
+        cluster.ready().await;
+        for order in round {
+            order.insist(&shop, &cluster).await;
+        }
+    }
+    let outcome = outcome("kill -9 of each service in turn", &cluster, rounds, issues.len()).await;
+    cluster.close().await;
+    outcome
+}
+
+/// The table that `cargo xtask fault` prints.
+#[must_use]
+pub fn table(outcomes: &[Outcome]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from(
+        "| fault | injected | asked to pay | paid once | lost | double |\n|---|---:|---:|---:|---:|---:|\n",
+    );
+    for row in outcomes {
+        let Outcome { fault, injected, asked, paid, lost, double } = row;
+        let _ = writeln!(text, "| {fault} | {injected} | {asked} | {paid} | {lost} | {double} |");
+    }
+    text
+}

@@ -1,0 +1,26 @@
+//! kill -9 in the middle of a batch, restart, retry: nothing lost, nothing twice.
+
+use std::path::Path;
+
+use system_tests::fault::{Outcome, die_at, everywhere, kill_in_turn};
+
+fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_node"))
+}
+
+fn unharmed(outcome: &Outcome) {
+    let paid = usize::try_from(outcome.paid).unwrap_or_default();
+    assert_eq!((paid, outcome.lost, outcome.double), (outcome.asked, 0, 0), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_every_step_of_a_batch_pays_each_issue_once() {
+    for (point, store, bus) in everywhere() {
+        unharmed(&die_at(binary(), point, store, bus).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_processes_killed_in_turn_under_load_lose_and_double_nothing() {
+    unharmed(&kill_in_turn(binary(), 8).await);
+}
