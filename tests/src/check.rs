@@ -1,9 +1,14 @@
 //! The invariants of the whole system, asked of the databases themselves (reliability, 1–5).
 
+use std::time::{Duration, Instant};
+
 use quittance_chassis::config::Config;
 use quittance_chassis::db::Db;
 use sea_orm::{ConnectionTrait, Statement};
 use secrecy::ExposeSecret as _;
+
+/// How long delivery may take on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The three databases of an instance.
 pub struct Books {
@@ -62,8 +67,8 @@ impl Books {
         }
     }
 
-    /// Whether every event has been delivered: no outbox has a row left.
-    pub async fn quiet(&self) -> bool {
+    /// Whether every event has reached the bus: no outbox has a row left.
+    pub async fn published(&self) -> bool {
         for db in [&self.issues, &self.payouts, &self.balance] {
             if number(db, "SELECT count(*) FROM outbox").await != 0 {
                 return false;
@@ -72,28 +77,39 @@ impl Books {
         true
     }
 
-    /// Checks what must hold once everything has been delivered and acted on.
+    /// Waits until everything has been delivered and acted on, and checks what must hold then.
     pub async fn when_quiet(&self) -> Counts {
-        let counts = self.at_rest().await;
-        let paid = "SELECT count(*) FROM issues WHERE pay_status = 'paid'";
-        assert_eq!(
-            number(&self.issues, paid).await,
-            counts.paid_items,
-            "issues do not mirror payouts"
-        );
-        let events = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid' \
-                      AND event_id IS NOT NULL";
-        let events = number(&self.payouts, events).await;
-        assert_eq!(events, counts.paid_items, "a payment has no event");
-        assert_eq!(self.delivered().await, counts.paid_items, "an event has not arrived once");
-        let kept = number(
-            &self.balance,
-            "SELECT CAST(COALESCE(SUM(earned), 0) AS BIGINT) FROM member_money",
-        )
-        .await;
-        let truth = number(&self.payouts, "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM earnings WHERE status = 'paid'").await;
-        assert_eq!(kept, truth, "balances differ from a recomputation");
-        counts
+        let start = Instant::now();
+        loop {
+            let amiss = self.amiss().await;
+            if amiss.is_empty() {
+                return self.at_rest().await;
+            }
+            assert!(start.elapsed() < PATIENCE, "after {PATIENCE:?} still: {}", amiss.join("; "));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What does not hold yet, or does not hold at all.
+    async fn amiss(&self) -> Vec<&'static str> {
+        let paid = self.at_rest().await.paid_items;
+        let mirrored = "SELECT count(*) FROM issues WHERE pay_status = 'paid'";
+        let told = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid' \
+                    AND event_id IS NOT NULL";
+        let kept = "SELECT CAST(COALESCE(SUM(earned), 0) AS BIGINT) FROM member_money";
+        let truth = "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM earnings \
+                     WHERE status = 'paid'";
+        let holds = [
+            (self.published().await, "an event waits in an outbox"),
+            (number(&self.issues, mirrored).await == paid, "issues do not mirror payouts"),
+            (number(&self.payouts, told).await == paid, "a payment has no event"),
+            (self.delivered().await == paid, "an event has not arrived once"),
+            (
+                number(&self.balance, kept).await == number(&self.payouts, truth).await,
+                "balances differ from a recomputation",
+            ),
+        ];
+        holds.into_iter().filter(|(holds, _)| !holds).map(|(_, amiss)| amiss).collect()
     }
 
     /// How many payment events the balance has acted on: its inbox against the payouts' audit log.

@@ -116,14 +116,24 @@ impl Cluster {
 
     /// Waits until the gateway says that everything behind it serves.
     pub async fn ready(&mut self) {
+        assert!(self.ready_unless_dead(&[]).await, "not ready: {}", self.logs());
+    }
+
+    /// As [`Cluster::ready`]; false if one of these nodes has died in the meantime.
+    pub async fn ready_unless_dead(&mut self, nodes: &[Node]) -> bool {
         let client = crate::http::client();
         let start = Instant::now();
         loop {
             let reply = client.get(format!("{}/readyz", self.base)).send().await;
             if reply.is_ok_and(|reply| reply.status().is_success()) {
-                return;
+                return true;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "not ready: {}", self.logs());
+            for node in nodes {
+                if self.died(*node, Duration::ZERO).await {
+                    return false;
+                }
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "not ready: {}", self.logs());
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }

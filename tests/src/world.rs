@@ -135,7 +135,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
         if let Some(value) = check().await {
             return value;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not happen in ten seconds");
+        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not happen in 30 seconds");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -2,7 +2,7 @@ use quittance_kernel::{Ctx, CycleId, Money};
 
 use super::{Issues, Total};
 use crate::error::Error;
-use crate::store::totals::{approved_unpaid, paid};
+use crate::store::totals::unpaid_and_paid;
 
 /// Sums of a cycle, currency by currency (S0-15).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +18,7 @@ impl Issues {
     #[tracing::instrument(name = "issues.cycle_totals", skip_all, fields(cycle.id = %cycle))]
     pub async fn cycle_totals(&self, ctx: &Ctx, cycle: CycleId) -> Result<CycleTotals, Error> {
         self.cycle_in_charge(ctx, cycle).await?;
-        let whose = (ctx.organization(), cycle);
-        let conn = self.db.conn();
-        let unpaid = approved_unpaid(conn, whose).await?;
-        let paid = paid(conn, whose).await?;
+        let (unpaid, paid) = unpaid_and_paid(self.db.conn(), (ctx.organization(), cycle)).await?;
         let committed = together(&unpaid, &paid)?;
         Ok(CycleTotals { approved_unpaid: unpaid, paid, committed })
     }

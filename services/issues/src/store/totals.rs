@@ -15,33 +15,57 @@ pub struct Total {
 
 #[derive(FromQueryResult)]
 struct Row {
+    paid: bool,
     currency: String,
     sum: i64,
     n: i64,
 }
 
-/// Approved, not paid and not void.
-const COMMITTED: &str = " AND review = 'approved' AND pay_status IS NULL";
+/// A set of issues and the columns of their amounts.
+struct Part {
+    paid: bool,
+    minor: &'static str,
+    currency: &'static str,
+    condition: &'static str,
+}
 
-async fn sums<C: ConnectionTrait>(
-    conn: &C,
-    (organization, cycle): (OrganizationId, CycleId),
-    (minor, currency): (&str, &str),
-    condition: &str,
-) -> Result<Vec<Total>, StoreError> {
-    let mut sql = Sql::new(conn.get_database_backend(), "SELECT ");
-    sql.push(currency)
+/// Approved, not paid and not void.
+const UNPAID: Part = Part {
+    paid: false,
+    minor: "amount_minor",
+    currency: "currency",
+    condition: " AND review = 'approved' AND pay_status IS NULL",
+};
+
+const PAID: Part = Part {
+    paid: true,
+    minor: "paid_minor",
+    currency: "paid_currency",
+    condition: " AND pay_status = 'paid'",
+};
+
+const UNVERIFIED: Part = Part {
+    condition: " AND review = 'approved' AND pay_status IS NULL \
+                AND status NOT IN ('verified', 'closed')",
+    ..UNPAID
+};
+
+fn select(sql: &mut Sql, (organization, cycle): (OrganizationId, CycleId), part: &Part) {
+    let paid = if part.paid { "SELECT TRUE" } else { "SELECT FALSE" };
+    sql.push(paid)
+        .push(" AS paid, ")
+        .push(part.currency)
         .push(" AS currency, CAST(SUM(")
-        .push(minor)
+        .push(part.minor)
         .push(") AS bigint) AS sum, count(*) AS n FROM issues")
         .bind(" WHERE organization_id = ", organization.0)
         .bind(" AND cycle_id = ", cycle.0)
-        .push(condition)
+        .push(part.condition)
         .push(" GROUP BY ")
-        .push(currency)
-        .push(" ORDER BY ")
-        .push(currency);
-    let rows = sql.all::<Row, C>(conn).await?;
+        .push(part.currency);
+}
+
+fn totals(rows: Vec<Row>, cycle: CycleId) -> Result<Vec<Total>, StoreError> {
     rows.into_iter()
         .map(|row| {
             let corrupt = StoreError::Corrupt { table: "issues", id: cycle.0, column: "currency" };
@@ -51,20 +75,20 @@ async fn sums<C: ConnectionTrait>(
         .collect()
 }
 
-/// Sums what is approved and neither paid nor void.
-pub(crate) async fn approved_unpaid<C: ConnectionTrait>(
+/// Sums what is approved and neither paid nor void, and what was paid, in the amounts that were
+/// paid. One statement sees one moment: between two, a payment would count on both sides.
+pub(crate) async fn unpaid_and_paid<C: ConnectionTrait>(
     conn: &C,
     whose: (OrganizationId, CycleId),
-) -> Result<Vec<Total>, StoreError> {
-    sums(conn, whose, ("amount_minor", "currency"), COMMITTED).await
-}
-
-/// Sums what was paid, in the amounts that were paid.
-pub(crate) async fn paid<C: ConnectionTrait>(
-    conn: &C,
-    whose: (OrganizationId, CycleId),
-) -> Result<Vec<Total>, StoreError> {
-    sums(conn, whose, ("paid_minor", "paid_currency"), " AND pay_status = 'paid'").await
+) -> Result<(Vec<Total>, Vec<Total>), StoreError> {
+    let mut sql = Sql::new(conn.get_database_backend(), "");
+    select(&mut sql, whose, &UNPAID);
+    sql.push(" UNION ALL ");
+    select(&mut sql, whose, &PAID);
+    sql.push(" ORDER BY currency");
+    let rows = sql.all::<Row, C>(conn).await?;
+    let (paid, unpaid): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.paid);
+    Ok((totals(unpaid, whose.1)?, totals(paid, whose.1)?))
 }
 
 /// Sums what is approved, unpaid and not verified: what a gate holds back.
@@ -72,6 +96,8 @@ pub(crate) async fn unverified<C: ConnectionTrait>(
     conn: &C,
     whose: (OrganizationId, CycleId),
 ) -> Result<Vec<Total>, StoreError> {
-    let condition = format!("{COMMITTED} AND status NOT IN ('verified', 'closed')");
-    sums(conn, whose, ("amount_minor", "currency"), &condition).await
+    let mut sql = Sql::new(conn.get_database_backend(), "");
+    select(&mut sql, whose, &UNVERIFIED);
+    sql.push(" ORDER BY currency");
+    totals(sql.all::<Row, C>(conn).await?, whose.1)
 }
