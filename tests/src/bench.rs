@@ -1,5 +1,7 @@
 //! Benchmarks: ours beside a floor, in the same run, as ratios.
 
+pub mod control;
 pub mod floor;
 pub mod pay;
 pub mod report;
+pub mod same_schema;

@@ -93,6 +93,23 @@ impl Cluster {
         self.running.insert(node, command.spawn().expect("the node starts"));
     }
 
+    /// Forgets the highest resident memory of a node so far.
+    pub fn forget_peak(&self, node: Node) {
+        if let Some(pid) = self.running[&node].id() {
+            // Only Linux has it; elsewhere no memory is reported.
+            let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+        }
+    }
+
+    /// The highest resident memory of a node since then, in KiB; 0 where it cannot be read.
+    #[must_use]
+    pub fn peak_kib(&self, node: Node) -> u64 {
+        let pid = self.running[&node].id().unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    }
+
     /// Kills a node as `kill -9` does.
     pub async fn kill(&mut self, node: Node) {
         if let Some(mut child) = self.running.remove(&node) {
@@ -133,7 +150,7 @@ impl Cluster {
                     return false;
                 }
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "not ready: {}", self.logs());
+            assert!(start.elapsed() < Duration::from_mins(1), "not ready: {}", self.logs());
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }

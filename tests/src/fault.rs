@@ -98,7 +98,7 @@ pub async fn die_at(binary: &Path, point: &str, store: Store, bus: Bus) -> Outco
     arm(&mut cluster, point).await;
     let order = Order::new(&shop, &issues);
     order.try_once(&shop, &cluster.base).await;
-    let died = cluster.died(Node::Standalone, Duration::from_secs(60)).await;
+    let died = cluster.died(Node::Standalone, Duration::from_mins(1)).await;
     assert!(died, "{point} was not reached");
     Books::open(&cluster.config).await.at_rest().await;
     cluster.restart(Node::Standalone, None).await;

@@ -14,8 +14,7 @@ pub(crate) fn bench(name: &OsStr, args: &[OsString]) -> Result<Outcome> {
         "--release",
         "--package",
         "system-tests",
-        "--bin",
-        "bench",
+        "--bins",
         // Without the fail points, which are for faults only.
         "--no-default-features",
     ];

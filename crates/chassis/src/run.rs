@@ -14,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, ConfigError};
 use crate::telemetry;
 
+/// Of every program that links the chassis, so that what is measured is what is deployed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long blocking work may hold up the exit.
 const LINGER: Duration = Duration::from_secs(5);
 

@@ -14,9 +14,6 @@ use quittance_kernel::{Principal, Role, Roles};
 use quittance_proto::issues::v1::EnsureMemberRequest;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Accepted work becomes paid work, exactly once, and everyone can see why.
 #[derive(Parser)]
 #[command(version)]

@@ -1,4 +1,5 @@
-//! The floor of `bench pay`: the same work in one hand-written statement, straight to the driver.
+//! The lean floor of `bench pay`: the same work in one hand-written statement, straight to the
+//! driver, over tables made for this statement alone.
 //!
 //! Paying N approved items means for the database: N items change state, N payments, N audit rows
 //! and N outbox rows are written, the payees' balances move. Narrow tables, the indexes that the
@@ -98,42 +99,21 @@ impl Floor {
         Ok(())
     }
 
+    /// The next so many items, for somebody else to pay.
+    pub fn take(&mut self, count: usize) -> &[Uuid] {
+        self.next += count;
+        &self.items[self.next - count..self.next]
+    }
+
     /// Empties the outbox, as the relay does for ours, outside of what is timed.
     pub async fn drain(&self) -> anyhow::Result<()> {
         sqlx::query("DELETE FROM outbox").execute(&self.pool).await?;
         Ok(())
     }
-
-    /// The control: the same rows, one statement per row in one transaction.
-    pub async fn pay_row_by_row(&mut self, count: usize) -> anyhow::Result<()> {
-        let items = self.items[self.next..self.next + count].to_vec();
-        self.next += count;
-        let mut tx = self.pool.begin().await?;
-        for item in items {
-            let one = sqlx::query(
-                "UPDATE items SET status = 'paid', version = version + 1 WHERE id = $1 AND status = 'approved'",
-            );
-            one.bind(item).execute(&mut *tx).await?;
-            let insert =
-                "INSERT INTO payments VALUES ($1, $2, $3, $2, 1, 'KZT', 'kaspi', 'r', now(), true)";
-            let insert =
-                sqlx::query(insert).bind(Uuid::now_v7()).bind(self.organization).bind(item);
-            insert.execute(&mut *tx).await?;
-            let audit = "INSERT INTO audit VALUES ($1, $2, now(), $2, 'paid', $3, NULL, NULL)";
-            let audit = sqlx::query(audit).bind(Uuid::now_v7()).bind(self.organization).bind(item);
-            audit.execute(&mut *tx).await?;
-            let event = "INSERT INTO outbox (id, organization_id, kind, subject, body) \
-                         VALUES ($1, $2, 'payout.issue_paid', $3, $4)";
-            let event = sqlx::query(event).bind(Uuid::now_v7()).bind(self.organization);
-            event.bind(item).bind(body(&item)).execute(&mut *tx).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
 }
 
 /// An event body as long as ours.
-fn body(item: &Uuid) -> String {
+pub(super) fn body(item: &Uuid) -> String {
     format!(
         "{{\"specversion\":\"1.0\",\"id\":\"{item}\",\"source\":\"/quittance/payouts\",\"type\":\"payout.issue_paid\",\
          \"subject\":\"{item}\",\"time\":\"2026-05-08T10:00:00.123456Z\",\"datacontenttype\":\"application/json\",\

@@ -17,18 +17,24 @@ use sea_orm::sqlx;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::control::Control;
 use super::floor::Floor;
-use super::report::{Times, ms, per_second, resident_mib};
+use super::report::{Times, ms, per_second};
+use super::same_schema::SameSchema;
 use crate::check::{Books, number};
+use crate::cluster::{Cluster, Node, SEPARATE};
 use crate::story::Shop;
-use crate::world::{Bus, Store, World};
+use crate::world::{Bus, Store};
 
 /// What stands above the table in docs/performance.md.
 pub const ABOUT: &str = "`cargo xtask bench pay`: a batch of N approved issues, 25 to a payee, paid \
 through gRPC with everything that a payment has: token, pay facts from the issues service, eligibility, \
-idempotency key, earnings, payouts, items, audit, outbox. The floor is the same work (items, payments, \
-audit, outbox, balances) as one hand-written statement straight to the driver, on the same PostgreSQL \
-(fsync and synchronous commit on) in the same run, taking turns with ours.";
+idempotency key, earnings, payouts, items, audit, outbox. The services are four processes, as deployed. Two floors take turns with ours in the same \
+run, on the same PostgreSQL (fsync and synchronous commit on), each one hand-written statement straight \
+to the driver. *Floor*: production's own tables and rows, and the payees' balances. *Lean*: tables made for \
+the statement alone (four narrow tables, four indexes less), one payment row per issue, balances. \
+*Ratio* is ours / floor, the goal's measure; *lean ratio* tells what the schema costs on top. The control is \
+the ORM, row by row in one transaction, over the lean tables.";
 
 /// What the bench is asked to do.
 pub struct Plan {
@@ -39,9 +45,9 @@ pub struct Plan {
     pub rows: usize,
 }
 
-/// Our side: a running instance with approved issues.
+/// Our side: the four services as processes, with approved issues.
 struct Ours {
-    world: World,
+    cluster: Cluster,
     caller: Caller,
     client: PayoutServiceClient<Client>,
     books: Books,
@@ -49,40 +55,54 @@ struct Ours {
     next: usize,
 }
 
+/// What ours is compared with.
+struct Floors {
+    same: SameSchema,
+    lean: Floor,
+    control: Control,
+}
+
 /// One line of the result.
 struct Line {
     size: usize,
     floor: Times,
+    lean: Times,
     ours: Times,
     control: Option<Times>,
 }
 
 /// Runs the bench and prints its table and a line of JSON.
 pub async fn run(plan: &Plan) -> anyhow::Result<String> {
-    let (admin, name, url) = create_database().await;
-    let result = compare(plan, &url).await;
-    drop_database(&admin, &name).await;
+    let (admin, same, same_url) = create_database().await;
+    let (_, lean, lean_url) = create_database().await;
+    let result = compare(plan, &same_url, &lean_url).await;
+    drop_database(&admin, &same).await;
+    drop_database(&admin, &lean).await;
     result
 }
 
-async fn compare(plan: &Plan, url: &str) -> anyhow::Result<String> {
+async fn compare(plan: &Plan, same: &str, lean: &str) -> anyhow::Result<String> {
     let needed: usize = plan.sizes.iter().map(|size| size * (rounds(plan, *size) + 2)).sum();
     ensure!(needed <= plan.rows, "--rows must be at least {needed} for these sizes and rounds");
-    eprintln!("seeding {} rows on both sides …", plan.rows);
-    let mut floor = Floor::seed(url, plan.rows + 3 * 1000).await?;
+    eprintln!("seeding {} rows on each side …", plan.rows);
+    let mut floors = Floors {
+        same: SameSchema::seed(same, plan.rows).await?,
+        lean: Floor::seed(lean, plan.rows + 3 * 1000).await?,
+        control: Control::connect(lean).await?,
+    };
     let mut ours = Ours::seed(plan.rows).await?;
-    let idle = resident_mib();
+    let idle = ours.cluster.peak_kib(Node::Payouts) / 1024;
     let mut lines = Vec::new();
     let mut memory = Vec::new();
     for size in &plan.sizes {
         eprintln!("{size} at a time …");
-        let (line, peak) = measure(&mut floor, &mut ours, *size, rounds(plan, *size)).await?;
+        let (line, peak) = measure(&mut floors, &mut ours, *size, rounds(plan, *size)).await?;
         lines.push(line);
         memory.push(peak.saturating_sub(idle));
     }
     let counts = ours.books.at_rest().await;
     ensure!(usize::try_from(counts.paid_items)? == ours.next, "not everything was paid once");
-    ours.world.close().await;
+    ours.cluster.close().await;
     Ok(table(&lines, &memory, idle))
 }
 
@@ -97,20 +117,25 @@ fn rounds(plan: &Plan, size: usize) -> usize {
 }
 
 async fn measure(
-    floor: &mut Floor,
+    floors: &mut Floors,
     ours: &mut Ours,
     size: usize,
     rounds: usize,
 ) -> anyhow::Result<(Line, u64)> {
-    floor.pay(size).await?;
+    floors.same.pay(size).await?;
+    floors.lean.pay(size).await?;
     ours.pay(size).await?;
-    let (mut floors, mut our_times, mut peak) = (Vec::new(), Vec::new(), 0);
+    let (mut same, mut lean, mut our_times, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..rounds {
         ours.settle().await?;
         let start = Instant::now();
-        floor.pay(size).await?;
-        floors.push(start.elapsed());
-        floor.drain().await?;
+        floors.same.pay(size).await?;
+        same.push(start.elapsed());
+        floors.same.drain().await?;
+        let start = Instant::now();
+        floors.lean.pay(size).await?;
+        lean.push(start.elapsed());
+        floors.lean.drain().await?;
         let (time, memory) = ours.pay(size).await?;
         our_times.push(time);
         peak = peak.max(memory);
@@ -121,23 +146,25 @@ async fn measure(
         let mut times = Vec::new();
         for _ in 0..3 {
             let start = Instant::now();
-            floor.pay_row_by_row(size).await?;
+            floors.control.pay(floors.lean.take(size)).await?;
             times.push(start.elapsed());
         }
         control = Some(Times::new(times));
     }
-    let line = Line { size, floor: Times::new(floors), ours: Times::new(our_times), control };
+    let (floor, lean, ours) = (Times::new(same), Times::new(lean), Times::new(our_times));
+    let line = Line { size, floor, lean, ours, control };
     Ok((line, peak))
 }
 
 impl Ours {
     async fn seed(rows: usize) -> anyhow::Result<Self> {
-        let world = World::start(Store::Postgres, Bus::RabbitMq).await;
-        let shop = Shop::open(&world).await;
-        let books = Books::open(&world.config).await;
+        let node = std::env::current_exe()?.with_file_name("node");
+        let cluster = Cluster::start(&node, &SEPARATE, Store::Postgres, Bus::RabbitMq).await;
+        let shop = Shop::open_at(&cluster.base).await;
+        let books = Books::open(&cluster.config).await;
         let ids = seed_issues(&books.issues, &shop, rows).await?;
         seed_earnings(&books.issues, &books.payouts, &shop).await?;
-        let verifier = Verifier::from_config(&world.config.auth, world.config.mode)?;
+        let verifier = Verifier::from_config(&cluster.config.auth, cluster.config.mode)?;
         let principal = Principal {
             organization: shop.admin.organization_id.parse()?,
             member: shop.admin.member_id.parse()?,
@@ -148,12 +175,12 @@ impl Ours {
         let token = verifier.mint(&principal, Duration::from_hours(1))?;
         let caller =
             Caller::new(Ctx::new(principal, clock::now(), "bench".into()), &token.into(), None);
-        let client = PayoutServiceClient::new(grpc::client(&world.config.payouts.url)?)
+        let client = PayoutServiceClient::new(grpc::client(&cluster.config.payouts.url)?)
             .max_decoding_message_size(16 * 1024 * 1024);
-        Ok(Self { world, caller, client, books, issues: ids, next: 0 })
+        Ok(Self { cluster, caller, client, books, issues: ids, next: 0 })
     }
 
-    /// Pays the next so many issues; the time, and the most memory that was resident meanwhile.
+    /// Pays the next so many issues; the time, and the most memory that the service held meanwhile.
     async fn pay(&mut self, count: usize) -> anyhow::Result<(Duration, u64)> {
         let some = &self.issues[self.next..self.next + count];
         self.next += count;
@@ -167,11 +194,11 @@ impl Ours {
             }],
             on_blocked: OnBlocked::Fail.into(),
         };
-        let watch = Watch::start();
+        self.cluster.forget_peak(Node::Payouts);
         let start = Instant::now();
         let reply = self.client.batch_pay(self.caller.request(request)).await?.into_inner();
         let time = start.elapsed();
-        let peak = watch.stop();
+        let peak = self.cluster.peak_kib(Node::Payouts) / 1024;
         match reply.outcome {
             Some(Outcome::Paid(_)) => Ok((time, peak)),
             other => bail!("the batch was not paid: {other:?}"),
@@ -194,28 +221,6 @@ impl Ours {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         bail!("the other services did not follow within 30 seconds")
-    }
-}
-
-/// Looks at the resident memory every millisecond.
-struct Watch(tokio::task::JoinHandle<()>, std::sync::Arc<std::sync::atomic::AtomicU64>);
-
-impl Watch {
-    fn start() -> Self {
-        let peak = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(resident_mib()));
-        let seen = peak.clone();
-        let task = tokio::spawn(async move {
-            loop {
-                seen.fetch_max(resident_mib(), std::sync::atomic::Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        });
-        Self(task, peak)
-    }
-
-    fn stop(self) -> u64 {
-        self.0.abort();
-        self.1.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
@@ -269,30 +274,34 @@ async fn seed_earnings(issues: &Db, payouts: &Db, shop: &Shop) -> anyhow::Result
 fn table(lines: &[Line], memory: &[u64], idle: u64) -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
-        "| N | floor rows/s | ours rows/s | ratio | floor p50 | ours p50 | ours p99 | memory above idle |\n\
-         |---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| N | floor rows/s | lean rows/s | ours rows/s | ratio | lean ratio | floor p50 | ours p50 | ours p99 | memory above idle |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     let mut all = Vec::new();
     for (line, mib) in lines.iter().zip(memory) {
-        let (floor, ours) = (line.floor.rate(line.size), line.ours.rate(line.size));
+        let [floor, lean, ours] =
+            [&line.floor, &line.lean, &line.ours].map(|times| times.rate(line.size));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.2} | {} | {} | {} | {mib} MiB |",
+            "| {} | {} | {} | {} | {:.2} | {:.2} | {} | {} | {} | {mib} MiB |",
             line.size,
             per_second(floor),
+            per_second(lean),
             per_second(ours),
             ours / floor,
+            ours / lean,
             ms(line.floor.median()),
             ms(line.ours.median()),
             ms(line.ours.quantile(0.99)),
         );
-        all.push(json!({ "n": line.size, "floor": floor, "ours": ours, "ratio": ours / floor,
+        all.push(json!({ "n": line.size, "floor": floor, "lean": lean, "ours": ours, "ratio": ours / floor,
+                         "leanRatio": ours / lean,
                          "p50Ms": line.ours.median().as_secs_f64() * 1e3, "memoryMib": mib }));
         if let Some(control) = &line.control {
             let naive = control.rate(line.size);
             let _ = writeln!(
                 text,
-                "| {} row by row | | {} | ours is {:.1} × | | {} | | |",
+                "| {} row by row (ORM) | | | {} | ours is {:.1} × | | | {} | | |",
                 line.size,
                 per_second(naive),
                 ours / naive,
@@ -300,7 +309,7 @@ fn table(lines: &[Line], memory: &[u64], idle: u64) -> String {
             );
         }
     }
-    let _ = writeln!(text, "\nidle memory of the whole process, all four services: {idle} MiB");
+    let _ = writeln!(text, "\nidle memory of the payouts service: {idle} MiB");
     let _ = writeln!(text, "{}", json!({ "bench": "pay", "lines": all }));
     text
 }

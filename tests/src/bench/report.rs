@@ -71,12 +71,6 @@ fn kib(file: &str, name: &str) -> u64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default()
 }
 
-/// Resident memory of this process in MiB, or 0 where it cannot be read.
-#[must_use]
-pub fn resident_mib() -> u64 {
-    kib("/proc/self/status", "VmRSS:") / 1024
-}
-
 /// A rate as people read it.
 #[must_use]
 pub fn per_second(rate: f64) -> String {

@@ -3,9 +3,6 @@
 use clap::{Parser, Subcommand};
 use system_tests::bench::{pay, report};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]

@@ -120,7 +120,7 @@ impl PayoutService for Payouts {
         request: Request<proto::StreamEarningsRequest>,
     ) -> Result<Response<Self::StreamEarningsStream>, Status> {
         let caller = caller(&request)?;
-        let after = convert::optional_id("after_earning_id", &request.get_ref().after_earning_id)?;
+        let after = convert::optional_id("after_issue_id", &request.get_ref().after_issue_id)?;
         let pages = self.earnings(caller.ctx.organization(), after).map(|page| {
             let earnings = page?.into_iter().map(convert::earning).collect();
             Ok(proto::StreamEarningsResponse { earnings })

@@ -34,8 +34,6 @@ const EARNINGS: &[&str] = &[
     // The pay queue.
     "CREATE INDEX earnings_pay_queue ON earnings (organization_id, payee_id, id) \
      WHERE status = 'approved'",
-    // Every earning of an organization, for rebuilding projections.
-    "CREATE INDEX earnings_stream ON earnings (organization_id, id)",
     // Rejections of issues that never were owed; see `domain::review`.
     "CREATE TABLE rejections (organization_id {uuid} NOT NULL, issue_id {uuid} NOT NULL, \
      version bigint NOT NULL, PRIMARY KEY (organization_id, issue_id))",

@@ -43,17 +43,18 @@ const SELECT: &str = "SELECT e.id, e.source_id, e.cycle_id, e.payee_id, e.amount
     FROM earnings e LEFT JOIN payouts p ON p.id = e.payout_id \
     WHERE e.source_kind = 'issue' AND e.organization_id = ";
 
-/// Reads the next earnings after `after`, in the order of their ids.
+/// Reads the next earnings after that of issue `after`, in the order of their issues: the unique
+/// index that keeps an issue from being owed twice serves them, and each index costs every payment.
 pub(crate) async fn page(
     db: &Db,
     organization: OrganizationId,
-    after: Option<EarningId>,
+    after: Option<IssueId>,
     limit: u32,
 ) -> Result<Vec<Told>, StoreError> {
     let sql = Sql::new(db.backend(), "")
         .bind(SELECT, organization.0)
-        .bind_some(" AND e.id > ", after.map(|id| id.0))
-        .bind(" ORDER BY e.id LIMIT ", i64::from(limit));
+        .bind_some(" AND e.source_id > ", after.map(|id| id.0))
+        .bind(" ORDER BY e.source_id LIMIT ", i64::from(limit));
     sql.all::<Row, _>(db.conn()).await?.into_iter().map(told).collect()
 }
 
