@@ -23,7 +23,7 @@ use crate::access::{self, Row, Who};
 use crate::edge::RequestId;
 use crate::problem::Problem;
 use crate::state::Gateway;
-use crate::viewing::noted;
+use crate::viewing::{asked, noted};
 
 /// How long the services may take for one request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,8 +71,9 @@ pub(crate) async fn guard(
         let mut caller = caller(&principal, &token, &request);
         if principal.impersonator.is_some() {
             // Before the refusal, so that it is written down, too.
-            let asked = noted(&gateway, &caller, row, &token, &request, allowed.is_err());
-            caller.viewing = Some(Arc::new(asked.await?));
+            let asked = asked(&request, allowed.is_err());
+            let viewing = noted(&gateway, &caller, row, &token, asked).await?;
+            caller.viewing = Some(Arc::new(viewing));
         }
         allowed?;
         request.extensions_mut().insert(caller);

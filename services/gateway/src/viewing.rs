@@ -12,6 +12,16 @@ use crate::problem::Problem;
 use crate::reply::required;
 use crate::state::Gateway;
 
+/// What somebody who views asks for.
+pub(crate) fn asked(request: &Request, is_refused: bool) -> NoteImpersonationRequest {
+    NoteImpersonationRequest {
+        impersonation_id: String::new(),
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        refused: is_refused,
+    }
+}
+
 /// Writes down what somebody who views asks for, and returns by what impersonation they do. When it
 /// cannot be written down, it is not answered.
 pub(crate) async fn noted(
@@ -19,8 +29,7 @@ pub(crate) async fn noted(
     caller: &Caller,
     row: &Row,
     token: &str,
-    request: &Request,
-    is_refused: bool,
+    asked: NoteImpersonationRequest,
 ) -> Result<Impersonation, Problem> {
     let id = gateway.verifier.impersonation(token).await.map_err(|error| refused(&error))?;
     // A token that nobody can end is not one of ours.
@@ -30,13 +39,7 @@ pub(crate) async fn noted(
         // Its end is written down by what ends it.
         return Ok(Impersonation { impersonation_id, ..Impersonation::default() });
     }
-    let message = NoteImpersonationRequest {
-        impersonation_id,
-        method: request.method().to_string(),
-        path: request.uri().path().to_owned(),
-        refused: is_refused,
-    };
-    let note = caller.request(message);
+    let note = caller.request(NoteImpersonationRequest { impersonation_id, ..asked });
     let reply = gateway.impersonations().note_impersonation(note).await?.into_inner();
     required(reply.impersonation, "impersonation")
 }
