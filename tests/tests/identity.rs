@@ -92,7 +92,7 @@ async fn an_admin_views_as_a_member_reads_and_changes_nothing() {
         let world = World::start(store, bus).await;
         let shop = Shop::open(&world).await;
         let issues = shop.approved(2).await;
-        shop.balance_shows(&shop.tester, 0, 3_000_000).await;
+        shop.balance_shows(&shop.tester, 0, 1_600_000).await;
         let begun = view_as(&shop.admin, &shop.tester).await.expect(200);
         let viewing = viewer(&shop.admin, &begun);
 
@@ -122,7 +122,7 @@ async fn an_admin_views_as_a_member_reads_and_changes_nothing() {
         view_as(&second, &shop.tester).await.refused(403, "IMPERSONATION_READ_ONLY");
         let filed = shop.tester.get("/api/issues").await.expect(200);
         assert_eq!(filed["items"].as_array().unwrap().len(), 2);
-        shop.balance_shows(&shop.tester, 0, 3_000_000).await;
+        shop.balance_shows(&shop.tester, 0, 1_600_000).await;
 
         let auditor = shop.person("auditor@shop.example", &["auditor"]).await;
         let log = auditor.get(LOG).await.expect(200);

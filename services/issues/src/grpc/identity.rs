@@ -12,7 +12,7 @@ use crate::domain::impersonation::Impersonation;
 use crate::domain::text::{FieldError, email, line};
 use crate::error::Error;
 
-/// Issuers and subjects (OpenID Connect Core, 2: a subject has at most 255 characters).
+/// Issuers and subjects (`OpenID` Connect Core, 2: a subject has at most 255 characters).
 const MAX_CLAIM: usize = 255;
 
 fn external(message: &proto::SignInRequest) -> Result<ExternalIdentity, Error> {
