@@ -103,7 +103,8 @@ async fn an_admin_views_as_a_member_reads_and_changes_nothing() {
         assert_eq!(me["impersonator"]["name"], json!("admin"));
         assert_eq!(me["impersonator"]["reason"], json!("A question about a payment"));
         let theirs = shop.tester.get("/api/me/balance").await.expect(200);
-        assert_eq!(viewing.get("/api/me/balance").await.expect(200), theirs);
+        let seen = viewing.get("/api/me/balance").await.expect(200);
+        assert_eq!((&seen["totals"], &seen["cycles"]), (&theirs["totals"], &theirs["cycles"]));
         // What the member may not see, the admin does not see as them.
         viewing.get("/api/admin/payouts").await.refused(403, "ROLE_REQUIRED");
 
