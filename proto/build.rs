@@ -9,6 +9,7 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/cycles.proto",
     "quittance/issues/v1/issues.proto",
     "quittance/issues/v1/notifications.proto",
+    "quittance/issues/v1/identity.proto",
     "quittance/payouts/v1/payouts.proto",
     "quittance/payouts/v1/audit.proto",
     "quittance/payouts/v1/plans.proto",

@@ -1,9 +1,10 @@
 //! Who is calling: bearer tokens (JWT), verified against a pinned key.
 //!
-//! Two kinds of keys: a shared secret in development (HS256), and the published keys of an identity
-//! provider (RS256, ES256, `EdDSA`). The algorithm belongs to the key and is never taken from the
+//! Three kinds of keys: a shared secret in development (HS256), one for the sessions that we open
+//! ourselves (HS256), and the published keys of an identity provider (RS256, ES256, `EdDSA`). The algorithm belongs to the key and is never taken from the
 //! token, so that a public key can never be used as a shared secret.
 
+mod identity;
 mod jwks;
 
 use std::collections::HashMap;
@@ -17,14 +18,18 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::future::Cache;
 use quittance_kernel::{MemberId, OrganizationId, Principal, Role, Roles, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tonic::Code;
+use uuid::Uuid;
 
 use crate::clock::now;
 use crate::config::{self, ConfigError, Mode};
 use crate::problem::Problem;
 use jwks::{Jwks, PinnedKey};
+
+pub use identity::Identity;
 
 /// The longest token that is looked at.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -42,6 +47,9 @@ const BUILT_IN_SECRET: &str = "quittance-development-secret-known-to-everyone";
 /// Issuer and audience of development tokens when none is configured.
 const DEV_ISSUER: &str = "quittance-development";
 
+/// The `kid` of the tokens that we sign with `auth.session_secret`.
+const SESSION: &str = "quittance-session";
+
 /// A shorter secret of one's own can be guessed offline (RFC 7518, 3.2).
 const MIN_SECRET: usize = 32;
 
@@ -57,7 +65,7 @@ pub enum AuthError {
     Invalid(&'static str),
     #[error("the keys of the identity provider are not available")]
     KeysUnavailable,
-    #[error("tokens are minted in development only")]
+    #[error("tokens are minted in development, or with auth.session_secret")]
     MintDisabled,
 }
 
@@ -110,6 +118,9 @@ struct Claims {
 #[derive(Debug, Serialize, Deserialize)]
 struct Actor {
     sub: String,
+    /// The impersonation that this token belongs to, so that it can be ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<Uuid>,
 }
 
 /// A token that was found good.
@@ -117,18 +128,21 @@ struct Actor {
 struct Verified {
     principal: Arc<Principal>,
     exp: i64,
+    impersonation: Option<Uuid>,
 }
 
 /// Verifies bearer tokens.
 pub struct Verifier {
-    dev: Option<DevKey>,
+    dev: Option<SharedKey>,
+    session: Option<SharedKey>,
     jwks: Option<Jwks>,
     issuer: Option<String>,
     audience: Option<String>,
     cache: Cache<[u8; 32], Verified>,
 }
 
-struct DevKey {
+/// A key that signs as well as verifies.
+struct SharedKey {
     verify: PinnedKey,
     sign: EncodingKey,
 }
@@ -144,7 +158,13 @@ impl Verifier {
                 return Err(refused("auth.dev_secret", "must not be set in production"));
             }
             (Mode::Production, None) => None,
-            (Mode::Development, secret) => Some(DevKey::new(secret.as_ref())),
+            (Mode::Development, secret) => Some(SharedKey::development(secret.as_ref())),
+        };
+        let session = match &auth.session_secret {
+            Some(secret) if secret.expose_secret().len() < MIN_SECRET => {
+                return Err(refused("auth.session_secret", "must have at least 32 bytes"));
+            }
+            secret => secret.as_ref().map(|secret| SharedKey::new(secret.expose_secret())),
         };
         if mode == Mode::Production && auth.jwks_url.is_none() {
             return Err(refused("auth.jwks_url", "must be set in production"));
@@ -158,6 +178,7 @@ impl Verifier {
         }
         Ok(Arc::new(Self {
             dev,
+            session,
             jwks,
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
@@ -187,26 +208,32 @@ impl Verifier {
         DateTime::from_timestamp(exp, 0).ok_or(AuthError::Invalid("exp"))
     }
 
-    async fn verify_anew(&self, token: &str) -> Result<Verified, AuthError> {
-        let header =
-            jsonwebtoken::decode_header(token).map_err(|_| AuthError::Invalid("header"))?;
-        // RFC 7515, 4.1.11: an extension that must be understood and is not.
-        if header.crit.is_some() {
-            return Err(AuthError::Invalid("crit"));
-        }
-        let claims = if header.alg == Algorithm::HS256 {
-            let dev = self.dev.as_ref().ok_or(AuthError::Invalid("algorithm"))?;
-            self.decode(token, &dev.verify)?
-        } else {
-            let jwks = self.jwks.as_ref().ok_or(AuthError::Invalid("algorithm"))?;
-            let kid = header.kid.as_deref().ok_or(AuthError::Invalid("kid"))?;
-            self.decode(token, &*jwks.key(kid).await?)?
-        };
-        let exp = claims.exp;
-        Ok(Verified { principal: Arc::new(principal(claims)?), exp })
+    /// Returns the impersonation that a token belongs to.
+    pub async fn impersonation(&self, token: &str) -> Result<Option<Uuid>, AuthError> {
+        Ok(self.verify_anew(token).await?.impersonation)
     }
 
-    fn decode(&self, token: &str, key: &PinnedKey) -> Result<Claims, AuthError> {
+    async fn verify_anew(&self, token: &str) -> Result<Verified, AuthError> {
+        let header = header(token)?;
+        let claims: Claims = if header.alg == Algorithm::HS256 {
+            let session = header.kid.as_deref() == Some(SESSION);
+            let key = if session { &self.session } else { &self.dev };
+            let key = key.as_ref().ok_or(AuthError::Invalid("algorithm"))?;
+            self.decode(token, &key.verify)?
+        } else {
+            self.decode(token, &*self.published(&header).await?)?
+        };
+        let (exp, impersonation) = (claims.exp, claims.act.as_ref().and_then(|act| act.sid));
+        Ok(Verified { principal: Arc::new(principal(claims)?), exp, impersonation })
+    }
+
+    /// The key of the identity provider that a token says it is signed with.
+    async fn published(&self, header: &Header) -> Result<Arc<PinnedKey>, AuthError> {
+        let jwks = self.jwks.as_ref().ok_or(AuthError::Invalid("algorithm"))?;
+        jwks.key(header.kid.as_deref().ok_or(AuthError::Invalid("kid"))?).await
+    }
+
+    fn decode<C: DeserializeOwned>(&self, token: &str, key: &PinnedKey) -> Result<C, AuthError> {
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -222,39 +249,71 @@ impl Verifier {
             validation.validate_aud = false;
         }
         validation.set_required_spec_claims(&required);
-        jsonwebtoken::decode::<Claims>(token, &key.key, &validation)
+        jsonwebtoken::decode::<C>(token, &key.key, &validation)
             .map(|data| data.claims)
             .map_err(|error| refused(error.kind()))
     }
 
-    /// Issues a token for a principal. Development only.
+    /// Issues a token for a principal. In production this takes `auth.session_secret`.
     pub fn mint(&self, principal: &Principal, ttl: Duration) -> Result<String, AuthError> {
-        let dev = self.dev.as_ref().ok_or(AuthError::MintDisabled)?;
-        let issued = now().timestamp();
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+        self.sign(principal, None, now().timestamp().saturating_add(ttl))
+    }
+
+    /// Whether sessions can be opened here at all.
+    pub fn opens_sessions(&self) -> Result<(), AuthError> {
+        let key = self.session.as_ref().or(self.dev.as_ref());
+        key.map(|_| ()).ok_or(AuthError::MintDisabled)
+    }
+
+    /// Issues a token for an impersonation: it names it, and ends with it.
+    pub fn mint_impersonation(
+        &self,
+        principal: &Principal,
+        impersonation: Uuid,
+        until: Timestamp,
+    ) -> Result<String, AuthError> {
+        self.sign(principal, Some(impersonation), until.timestamp())
+    }
+
+    fn sign(
+        &self,
+        principal: &Principal,
+        sid: Option<Uuid>,
+        exp: i64,
+    ) -> Result<String, AuthError> {
+        let mut header = Header::new(Algorithm::HS256);
+        if self.session.is_some() {
+            header.kid = Some(SESSION.to_owned());
+        }
+        let key = self.session.as_ref().or(self.dev.as_ref()).ok_or(AuthError::MintDisabled)?;
+        let issued = now().timestamp();
         let claims = Claims {
             sub: principal.member.to_string(),
             org: principal.organization.to_string(),
             roles: principal.roles.iter().map(|role| role.as_str().to_owned()).collect(),
             email: principal.email.clone(),
-            act: principal.impersonator.map(|admin| Actor { sub: admin.to_string() }),
-            exp: issued.saturating_add(ttl),
+            act: principal.impersonator.map(|admin| Actor { sub: admin.to_string(), sid }),
+            exp,
             nbf: Some(issued),
             iat: Some(issued),
             iss: Some(self.issuer.clone().unwrap_or_else(|| DEV_ISSUER.to_owned())),
             aud: self.audience.clone().map(serde_json::Value::String),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &dev.sign)
-            .map_err(|_| AuthError::MintDisabled)
+        jsonwebtoken::encode(&header, &claims, &key.sign).map_err(|_| AuthError::MintDisabled)
     }
 }
 
-impl DevKey {
-    fn new(secret: Option<&SecretString>) -> Self {
+impl SharedKey {
+    fn development(secret: Option<&SecretString>) -> Self {
         if secret.is_some_and(|secret| secret.expose_secret().len() < MIN_SECRET) {
             tracing::warn!("auth.dev_secret has fewer than {MIN_SECRET} bytes");
         }
-        let secret = secret.map_or(BUILT_IN_SECRET, |secret| secret.expose_secret()).as_bytes();
+        Self::new(secret.map_or(BUILT_IN_SECRET, |secret| secret.expose_secret()))
+    }
+
+    fn new(secret: &str) -> Self {
+        let secret = secret.as_bytes();
         Self {
             verify: PinnedKey {
                 algorithm: Algorithm::HS256,
@@ -263,6 +322,13 @@ impl DevKey {
             sign: EncodingKey::from_secret(secret),
         }
     }
+}
+
+/// Reads the head of a token, which says nothing that is believed.
+fn header(token: &str) -> Result<Header, AuthError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Invalid("header"))?;
+    // RFC 7515, 4.1.11: an extension that must be understood and is not.
+    if header.crit.is_some() { Err(AuthError::Invalid("crit")) } else { Ok(header) }
 }
 
 /// Takes the principal out of claims. A role that is not ours grants nothing.

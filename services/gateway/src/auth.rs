@@ -1,5 +1,6 @@
 //! Who is asking: from bearer token to the caller that handlers take.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -14,6 +15,7 @@ use quittance_chassis::grpc::{Caller as GrpcCaller, TRACEPARENT};
 use quittance_chassis::problem::status;
 use quittance_chassis::telemetry::current_traceparent;
 use quittance_kernel::{Ctx, OrganizationId, Principal, Role};
+use quittance_proto::issues::v1::Impersonation;
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -21,6 +23,7 @@ use crate::access::{self, Row, Who};
 use crate::edge::RequestId;
 use crate::problem::Problem;
 use crate::state::Gateway;
+use crate::viewing::{asked, noted};
 
 /// How long the services may take for one request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,13 +33,17 @@ const MOMENT: Duration = Duration::from_mins(1);
 
 /// The caller of a request, as the guard found out.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller(pub(crate) GrpcCaller);
+pub(crate) struct Caller {
+    inner: GrpcCaller,
+    /// Present if the caller views as somebody else.
+    pub(crate) viewing: Option<Arc<Impersonation>>,
+}
 
 impl std::ops::Deref for Caller {
     type Target = GrpcCaller;
 
     fn deref(&self) -> &GrpcCaller {
-        &self.0
+        &self.inner
     }
 }
 
@@ -60,8 +67,15 @@ pub(crate) async fn guard(
     if let Who::Roles(roles) = row.who {
         let token = bearer(request.headers()).ok_or_else(|| refused(&AuthError::Missing))?;
         let principal = gateway.verifier.verify(&token).await.map_err(|error| refused(&error))?;
-        allow(row, roles, &principal)?;
-        let caller = caller(&principal, token, &request);
+        let allowed = allow(row, roles, &principal);
+        let mut caller = caller(&principal, &token, &request);
+        if principal.impersonator.is_some() {
+            // Before the refusal, so that it is written down, too.
+            let asked = asked(&request, allowed.is_err());
+            let viewing = noted(&gateway, &caller, row, &token, asked).await?;
+            caller.viewing = Some(Arc::new(viewing));
+        }
+        allowed?;
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
@@ -78,7 +92,7 @@ fn allow(row: &Row, roles: &[Role], principal: &Principal) -> Result<(), Problem
         let detail = format!("one of these roles is required: {}", names.join(", "));
         return Err(Problem::new(StatusCode::FORBIDDEN, "ROLE_REQUIRED", detail));
     }
-    if principal.impersonator.is_some() && !row.is_read_only() {
+    if principal.impersonator.is_some() && !row.is_open_to_viewers() {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "IMPERSONATION_READ_ONLY",
@@ -95,13 +109,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-fn caller(principal: &Principal, token: String, request: &Request) -> Caller {
+fn caller(principal: &Principal, token: &str, request: &Request) -> Caller {
     let span = tracing::Span::current();
     span.record("organization", tracing::field::display(principal.organization));
     span.record("member", tracing::field::display(principal.member));
     let ctx = context(principal.clone(), request.extensions(), request.headers());
     let deadline = Instant::now().checked_add(PATIENCE);
-    Caller(GrpcCaller::new(ctx, &SecretString::from(token), deadline))
+    Caller { inner: GrpcCaller::new(ctx, &SecretString::from(token), deadline), viewing: None }
 }
 
 /// Says who asks, when, and under which request.
@@ -122,15 +136,29 @@ impl FromRequestParts<Gateway> for Ourselves {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         match gateway.mode {
-            Mode::Production => return Err(Problem::not_found()),
-            Mode::Development => {}
+            Mode::Production => Err(Problem::not_found()),
+            Mode::Development => ourselves(parts, gateway).map(Self),
         }
-        let principal = Principal::service(OrganizationId(Uuid::nil()));
-        let token = gateway.verifier.mint(&principal, MOMENT).map_err(|error| refused(&error))?;
-        let ctx = context(principal, &parts.extensions, &parts.headers);
-        let deadline = Instant::now().checked_add(PATIENCE);
-        Ok(Self(GrpcCaller::new(ctx, &SecretString::from(token), deadline)))
     }
+}
+
+/// The gateway itself as a caller, wherever it can open sessions.
+pub(crate) struct FrontDesk(pub(crate) GrpcCaller);
+
+impl FromRequestParts<Gateway> for FrontDesk {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
+        ourselves(parts, gateway).map(Self)
+    }
+}
+
+fn ourselves(parts: &Parts, gateway: &Gateway) -> Result<GrpcCaller, Problem> {
+    let principal = Principal::service(OrganizationId(Uuid::nil()));
+    let token = gateway.verifier.mint(&principal, MOMENT).map_err(|error| refused(&error))?;
+    let ctx = context(principal, &parts.extensions, &parts.headers);
+    let deadline = Instant::now().checked_add(PATIENCE);
+    Ok(GrpcCaller::new(ctx, &SecretString::from(token), deadline))
 }
 
 #[cfg(test)]

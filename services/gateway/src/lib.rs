@@ -11,6 +11,7 @@ mod problem;
 mod reply;
 mod rest;
 mod state;
+mod viewing;
 mod words;
 
 use std::io::Write as _;

@@ -4,6 +4,8 @@ mod audit;
 mod balance;
 mod batch;
 mod cycles;
+mod identity;
+mod impersonation;
 mod issue;
 mod issues;
 mod me;
@@ -36,6 +38,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
     vec![
         probes::routes(),
         sign_in::routes(),
+        identity::routes(),
+        impersonation::routes(),
         me::routes(),
         balance::routes(),
         products::routes(),

@@ -12,6 +12,8 @@ use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
+use quittance_proto::issues::v1::identity_service_client::IdentityServiceClient;
+use quittance_proto::issues::v1::impersonation_service_client::ImpersonationServiceClient;
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
@@ -100,6 +102,8 @@ macro_rules! clients {
 
 clients! {
     members: MemberServiceClient over issues,
+    identities: IdentityServiceClient over issues,
+    impersonations: ImpersonationServiceClient over issues,
     products: ProductServiceClient over issues,
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,

@@ -50,6 +50,12 @@ pub const ACCESS: Access = &[
     ("/quittance.issues.v1.NotificationService/MarkNotificationsRead", REPORTERS),
     ("/quittance.issues.v1.NotificationService/CountUnread", ANYONE),
     ("/quittance.issues.v1.NotificationService/StreamNotifications", ANYONE),
+    ("/quittance.issues.v1.IdentityService/SignIn", OURSELVES),
+    ("/quittance.issues.v1.ImpersonationService/StartImpersonation", &[Admin]),
+    // Whoever views has the roles of the member; what is not theirs is not found.
+    ("/quittance.issues.v1.ImpersonationService/EndImpersonation", ANYONE),
+    ("/quittance.issues.v1.ImpersonationService/NoteImpersonation", ANYONE),
+    ("/quittance.issues.v1.ImpersonationService/ListImpersonations", &[Admin, Auditor]),
     ("/quittance.issues.v1.IssueService/StreamSnapshots", &[Admin, PlatformAdmin, Service]),
 ];
 

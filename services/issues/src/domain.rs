@@ -3,6 +3,8 @@
 pub mod cycle;
 pub mod facts;
 pub mod gate;
+pub mod identity;
+pub mod impersonation;
 pub mod issue;
 pub mod member;
 pub mod notice;

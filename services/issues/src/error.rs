@@ -9,6 +9,8 @@ use sea_orm::DbErr;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::domain::identity::IdentityError;
+use crate::domain::impersonation::ImpersonationError;
 use crate::domain::issue::IssueError;
 use crate::domain::rates::RatesError;
 use crate::domain::text::FieldError;
@@ -41,6 +43,10 @@ pub enum Error {
     Field(#[from] FieldError),
     #[error(transparent)]
     Rule(#[from] IssueError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Impersonation(#[from] ImpersonationError),
     #[error(transparent)]
     Rates(#[from] RatesError),
     #[error("{field}: {error}")]
@@ -106,6 +112,8 @@ impl Error {
             )
             | Self::Field(_)
             | Self::Rule(_)
+            | Self::Identity(_)
+            | Self::Impersonation(_)
             | Self::Rates(_)
             | Self::Money { .. }
             | Self::Id { .. }
@@ -143,9 +151,18 @@ impl Problem for Error {
             | Self::CycleClosed(_)
             | Self::LastAdmin(_) => Code::FailedPrecondition,
             Self::Rule(IssueError::SelfApproval(_) | IssueError::NotPermitted(_))
+            | Self::Identity(IdentityError::EmailNotVerified)
+            | Self::Impersonation(
+                ImpersonationError::Chained
+                | ImpersonationError::Yourself
+                | ImpersonationError::BeyondTheOrganization,
+            )
             | Self::DevelopmentOnly => Code::PermissionDenied,
-            Self::NotFound(..) => Code::NotFound,
-            Self::ProductKeyTaken(_) => Code::AlreadyExists,
+            Self::Impersonation(ImpersonationError::Ended) => Code::Unauthenticated,
+            Self::NotFound(..) | Self::Identity(IdentityError::Stranger) => Code::NotFound,
+            Self::ProductKeyTaken(_) | Self::Identity(IdentityError::Conflict) => {
+                Code::AlreadyExists
+            }
             Self::StaleVersion { .. }
             | Self::Store(StoreError::Stale | StoreError::Duplicate(_)) => Code::Aborted,
             Self::Store(error) if error.is_transient() => Code::Unavailable,
@@ -180,7 +197,16 @@ impl Problem for Error {
             Self::CycleClosed(_) => "CYCLE_CLOSED",
             Self::LastAdmin(_) => "LAST_ADMIN",
             Self::DevelopmentOnly => "DEVELOPMENT_ONLY",
-            Self::NotFound(Kind::Member, _) => "MEMBER_NOT_FOUND",
+            Self::Identity(IdentityError::EmailNotVerified) => "EMAIL_NOT_VERIFIED",
+            Self::Identity(IdentityError::Conflict) => "IDENTITY_CONFLICT",
+            Self::Impersonation(ImpersonationError::Chained) => "IMPERSONATION_READ_ONLY",
+            Self::Impersonation(
+                ImpersonationError::Yourself | ImpersonationError::BeyondTheOrganization,
+            ) => "IMPERSONATION_NOT_ALLOWED",
+            Self::Impersonation(ImpersonationError::Ended) => "IMPERSONATION_ENDED",
+            Self::Identity(IdentityError::Stranger) | Self::NotFound(Kind::Member, _) => {
+                "MEMBER_NOT_FOUND"
+            }
             Self::NotFound(Kind::Product, _) => "PRODUCT_NOT_FOUND",
             Self::NotFound(Kind::Cycle, _) => "CYCLE_NOT_FOUND",
             Self::NotFound(Kind::Issue, _) => "ISSUE_NOT_FOUND",
@@ -223,6 +249,8 @@ impl Problem for Error {
                 | IssueError::NotPermitted(_)
                 | IssueError::DuplicateLoop(_),
             )
+            | Self::Identity(_)
+            | Self::Impersonation(_)
             | Self::NotFound(..)
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
@@ -258,6 +286,8 @@ impl Problem for Error {
                 | IssueError::DuplicateLoop(_),
             )
             | Self::Rates(RatesError::OutOfRange(_))
+            | Self::Identity(_)
+            | Self::Impersonation(_)
             | Self::Money { .. }
             | Self::Id { .. }
             | Self::NotFound(..)

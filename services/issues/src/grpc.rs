@@ -2,6 +2,7 @@
 
 mod convert;
 mod cycles;
+mod identity;
 mod issues;
 mod members;
 mod notifications;
@@ -13,6 +14,8 @@ mod verify;
 
 use quittance_chassis::limited;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
+use quittance_proto::issues::v1::identity_service_server::IdentityServiceServer;
+use quittance_proto::issues::v1::impersonation_service_server::ImpersonationServiceServer;
 use quittance_proto::issues::v1::issue_service_server::IssueServiceServer;
 use quittance_proto::issues::v1::member_service_server::MemberServiceServer;
 use quittance_proto::issues::v1::notification_service_server::NotificationServiceServer;
@@ -29,4 +32,6 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(CycleServiceServer::new(issues.clone())))
         .add_service(limited!(IssueServiceServer::new(issues.clone())))
         .add_service(limited!(NotificationServiceServer::new(issues.clone())))
+        .add_service(limited!(IdentityServiceServer::new(issues.clone())))
+        .add_service(limited!(ImpersonationServiceServer::new(issues.clone())))
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod cycle;
 pub(crate) mod facts;
+pub(crate) mod identity;
+pub(crate) mod impersonation;
 pub(crate) mod issue;
 pub(crate) mod issue_list;
 mod issue_row;

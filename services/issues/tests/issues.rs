@@ -9,6 +9,8 @@ mod duplicates;
 mod fixture;
 #[path = "issues/gate.rs"]
 mod gate;
+#[path = "issues/identity.rs"]
+mod identity;
 #[path = "issues/isolation.rs"]
 mod isolation;
 #[path = "issues/lists.rs"]

@@ -94,6 +94,7 @@ fn settings(jwks: Option<SocketAddr>) -> config::Auth {
         jwks_url: jwks.map(|address| format!("http://{address}/jwks")),
         issuer: Some(ISSUER.to_owned()),
         audience: Some(AUDIENCE.to_owned()),
+        session_secret: None,
         service_token: None,
     }
 }
@@ -235,6 +236,52 @@ async fn published_keys_verify_each_with_its_own_algorithm() {
     let refused = verifier.verify(&imposter.sign(&claims())).await;
     assert_eq!(refused, Err(AuthError::Invalid("signature")));
     assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn an_identity_is_what_the_provider_says_and_never_a_session_of_ours() {
+    let signer = Signer::ed25519("ed");
+    let (_provider, address) = Provider::start(vec![signer.public()]).await;
+    let secret = Some("a session secret of a decent length".into());
+    let jwks = settings(Some(address));
+    let auth = config::Auth { dev_secret: None, session_secret: secret, ..jwks };
+    let production = Verifier::from_config(&auth, Mode::Production).unwrap();
+    let mut says = with("sub", json!("user_29"));
+    for (verified, believed) in
+        [(json!(true), true), (json!("true"), false), (json!(1), false), (json!(null), false)]
+    {
+        says["email_verified"] = verified;
+        let identity = production.identity(&signer.sign(&says)).await.unwrap();
+        assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (ISSUER, "user_29"));
+        assert_eq!(identity.email_verified, believed);
+    }
+    // It says nothing of a member, so that it opens nothing but the sign-in.
+    let refused = production.verify(&signer.sign(&says)).await;
+    assert_eq!(refused, Err(AuthError::Invalid("sub")));
+
+    let somebody = somebody();
+    let session = production.mint(&somebody, Duration::from_mins(1)).unwrap();
+    assert_eq!(production.verify(&session).await, Ok(somebody));
+    assert_eq!(production.identity(&session).await, Err(AuthError::Invalid("algorithm")));
+    assert_eq!(production.impersonation(&session).await, Ok(None));
+    let forged = dev(&says);
+    assert_eq!(production.identity(&forged).await, Err(AuthError::Invalid("algorithm")));
+    // A secret of ours signs sessions; whoever has another one does not.
+    let other = Some("another secret of a decent length!".into());
+    let auth = config::Auth { session_secret: other, ..auth };
+    let other = Verifier::from_config(&auth, Mode::Production).unwrap();
+    assert_eq!(other.verify(&session).await, Err(AuthError::Invalid("signature")));
+}
+
+#[tokio::test]
+async fn a_token_names_the_impersonation_that_it_ends_with() {
+    let verifier = development(None);
+    let principal = Principal { impersonator: Some(MemberId::new()), ..somebody() };
+    let (id, until) = (Uuid::now_v7(), now() + Duration::from_mins(5));
+    let token = verifier.mint_impersonation(&principal, id, until).unwrap();
+    assert_eq!(verifier.verify(&token).await.unwrap(), principal);
+    assert_eq!(verifier.impersonation(&token).await, Ok(Some(id)));
+    assert_eq!(verifier.expiry(&token).await.unwrap().timestamp(), until.timestamp());
 }
 
 #[tokio::test]

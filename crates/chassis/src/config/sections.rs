@@ -163,6 +163,9 @@ section! {
         issuer: Option<String> = None,
         /// The audience that a token must be for.
         audience: Option<String> = None,
+        /// Secret of the sessions that we open ourselves (sign-in, view as): at least 32 bytes, the same in all
+        /// services. Without it production opens none.
+        session_secret: Option<SecretString> = None,
         /// Bearer token with which consumers and jobs call other services.
         service_token: Option<SecretString> = None,
     }

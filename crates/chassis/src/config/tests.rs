@@ -110,6 +110,7 @@ fn the_keys_that_deployments_rely_on_exist() {
         "payouts.url",
         "balance.url",
         "auth.dev_secret",
+        "auth.session_secret",
         "auth.jwks_url",
         "auth.issuer",
         "auth.audience",

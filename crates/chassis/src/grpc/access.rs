@@ -14,6 +14,9 @@ pub type Access = &'static [(&'static str, &'static [Role])];
 const READS: [&str; 8] =
     ["Get", "List", "Stream", "Search", "BatchGet", "Export", "Preview", "Count"];
 
+/// What whoever acts as somebody else may do besides reading: it is about nothing but that.
+const OF_IMPERSONATION: [&str; 2] = ["EndImpersonation", "NoteImpersonation"];
+
 /// Services that need no token: probes and `grpcurl`.
 const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/"];
 
@@ -37,7 +40,7 @@ pub(super) fn is_open(path: &str) -> bool {
 pub(super) struct Method {
     pub(super) path: &'static str,
     roles: &'static [Role],
-    read_only: bool,
+    open_to_viewers: bool,
 }
 
 impl Method {
@@ -46,7 +49,7 @@ impl Method {
         if !principal.roles.any_of(self.roles) {
             return Err(EdgeError::RoleRequired(self.roles));
         }
-        if principal.impersonator.is_some() && !self.read_only {
+        if principal.impersonator.is_some() && !self.open_to_viewers {
             return Err(EdgeError::Impersonating);
         }
         Ok(())
@@ -57,7 +60,11 @@ impl Method {
 pub(super) fn index(access: Access) -> HashMap<&'static str, Method> {
     access
         .iter()
-        .map(|(path, roles)| (*path, Method { path, roles, read_only: is_read_only(path) }))
+        .map(|(path, roles)| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let open_to_viewers = is_read_only(path) || OF_IMPERSONATION.contains(&name);
+            (*path, Method { path, roles, open_to_viewers })
+        })
         .collect()
 }
 

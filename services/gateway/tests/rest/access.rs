@@ -6,11 +6,13 @@ use quittance_chassis::config::Mode;
 use quittance_kernel::{MemberId, Role};
 use quittance_proto::issues::v1 as issues;
 use serde_json::{Value, json};
+use tonic::Status;
 
 use crate::fake::Fake;
 use crate::house::{Answer, House, ID, OTHER, SECRET, config, forged};
 
 const PREVIEW: &str = "/quittance.issues.v1.CycleService/PreviewGate";
+const NOTE: &str = "/quittance.issues.v1.ImpersonationService/NoteImpersonation";
 const ENSURE: &str = "/quittance.issues.v1.MemberService/EnsureMember";
 
 async fn with_token(house: &House, method: &str, path: &str, token: &str, body: Value) -> Answer {
@@ -79,17 +81,42 @@ async fn a_role_opens_its_routes_only() {
 #[tokio::test]
 async fn whoever_views_as_somebody_else_may_look_but_not_write() {
     let fake = Fake::default()
-        .on(PREVIEW, |_: issues::PreviewGateRequest| Ok(issues::PreviewGateResponse::default()));
+        .on(PREVIEW, |_: issues::PreviewGateRequest| Ok(issues::PreviewGateResponse::default()))
+        .on(NOTE, |note: issues::NoteImpersonationRequest| {
+            assert_eq!(note.impersonation_id, ID);
+            let impersonation = issues::Impersonation {
+                impersonation_id: note.impersonation_id,
+                admin_name: "Madina".to_owned(),
+                ..issues::Impersonation::default()
+            };
+            Ok(issues::NoteImpersonationResponse { impersonation: Some(impersonation) })
+        });
     let house = House::new(fake).await;
     let token = house.token_as(&[Role::Admin], Some(MemberId::new()));
     let cycle = format!("/api/test-cycles/{ID}");
     let answer = with_token(&house, "PATCH", &cycle, &token, json!({"name": "x"})).await;
     assert_eq!(answer.problem(), (403, "IMPERSONATION_READ_ONLY".to_owned()));
+    let note: issues::NoteImpersonationRequest = house.fake.only_call().message();
+    let written = (note.method.as_str(), note.path.as_str(), note.refused);
+    assert_eq!(written, ("PATCH", cycle.as_str(), true));
     let preview = format!("{cycle}/verification-gate/preview");
     let question = json!({"requiresVerification": true});
     assert_eq!(with_token(&house, "POST", &preview, &token, question).await.status, 200);
     let me = with_token(&house, "GET", "/api/me", &token, json!({})).await;
     assert!(me.json()["impersonatorId"].is_string());
+    assert_eq!(me.json()["impersonator"]["name"], "Madina");
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_shown_to_whoever_views() {
+    let ended = || Status::unavailable("the database is away");
+    let fake = Fake::default().on(NOTE, move |_: issues::NoteImpersonationRequest| {
+        Err::<issues::NoteImpersonationResponse, _>(ended())
+    });
+    let house = House::new(fake).await;
+    let token = house.token_as(&[Role::Admin], Some(MemberId::new()));
+    let me = with_token(&house, "GET", "/api/me", &token, json!({})).await;
+    assert_eq!(me.problem(), (503, "UNAVAILABLE".to_owned()));
 }
 
 #[tokio::test]
@@ -133,5 +160,8 @@ async fn production_has_no_sign_in_by_email() {
         .body(Body::from(r#"{"email":"aibek@example.com"}"#))
         .unwrap();
     assert_eq!(house.send(request).await.problem(), (404, "NOT_FOUND".to_owned()));
+    // Nor any sign-in as long as it may open no sessions.
+    let request = Request::post("/api/auth/sign-in").body(Body::empty()).unwrap();
+    assert_eq!(house.send(request).await.problem(), (409, "MINT_DISABLED".to_owned()));
     assert!(house.fake.calls().is_empty());
 }

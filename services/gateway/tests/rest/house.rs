@@ -80,7 +80,15 @@ impl House {
             email: None,
             impersonator,
         };
-        self.verifier.mint(&principal, Duration::from_mins(1)).unwrap()
+        let minute = Duration::from_mins(1);
+        match impersonator {
+            None => self.verifier.mint(&principal, minute).unwrap(),
+            Some(_) => {
+                let until = quittance_chassis::clock::now() + minute;
+                let id = ID.parse().unwrap();
+                self.verifier.mint_impersonation(&principal, id, until).unwrap()
+            }
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -90,6 +90,22 @@ pub(crate) async fn by_email<C: ConnectionTrait>(
     sql.one::<Row, C>(conn).await?.map(Row::read).transpose()
 }
 
+/// Finds the member that an identity of an external provider is linked to.
+pub(crate) async fn by_identity<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<Member>, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), organization);
+    sql.push(" AND id = (SELECT i.member_id FROM member_identities i")
+        .bind(" WHERE i.organization_id = ", organization.0)
+        .bind(" AND i.issuer = ", issuer)
+        .bind(" AND i.subject = ", subject)
+        .push(")");
+    sql.one::<Row, C>(conn).await?.map(Row::read).transpose()
+}
+
 /// Finds a member.
 pub(crate) async fn find<C: ConnectionTrait>(
     conn: &C,
