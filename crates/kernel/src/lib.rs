@@ -13,7 +13,7 @@ mod words;
 
 pub use ctx::{Ctx, Principal};
 pub use ids::{
-    BatchId, CycleId, EarningId, EventId, IssueId, MemberId, NotificationId, OrganizationId,
+    AttachmentId, BatchId, CycleId, EarningId, EventId, IssueId, MemberId, NotificationId, OrganizationId,
     ParseIdError, PayoutId, PayoutItemId, PlanId, ProductId,
 };
 pub use money::{Currency, Money, MoneyError, Totals};

@@ -11,6 +11,7 @@ use quittance_chassis::grpc::{Client, MAX_ENCODE, channel, client};
 use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
+use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
@@ -104,6 +105,7 @@ clients! {
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,
     notifications: NotificationServiceClient over issues,
+    attachments: AttachmentServiceClient over issues,
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,

@@ -1,6 +1,7 @@
 //! The use cases: one file each.
 
 mod approve;
+mod attachments;
 mod bell;
 mod bulk_verify;
 mod create_cycle;
@@ -11,6 +12,8 @@ mod decide_triage;
 mod end_as_duplicate;
 mod ensure_member;
 mod get_issue;
+mod hear_failures;
+mod housekeeping;
 mod list_issues;
 mod list_pending_review;
 mod list_triage;
@@ -32,6 +35,7 @@ mod snapshots;
 mod update_cycle;
 mod update_member;
 mod update_product;
+mod upload;
 mod watch;
 
 use std::sync::Arc;
@@ -40,6 +44,7 @@ use quittance_chassis::db::{Db, Idempotency, Insert, Tx};
 use quittance_kernel::{Ctx, CycleId, IssueId, Role};
 use tokio_util::sync::CancellationToken;
 
+pub use attachments::Pieces;
 pub use bell::{Bell, Ear};
 pub use create_cycle::NewCycle;
 pub use create_issue::NewIssue;
@@ -57,6 +62,7 @@ pub use similar_issues::Similar;
 pub use update_cycle::CyclePatch;
 pub use update_member::MemberPatch;
 pub use update_product::ProductPatch;
+pub use upload::NewFile;
 pub use watch::Watch;
 
 pub use crate::store::cycle::Filter as CycleFilter;
@@ -64,12 +70,14 @@ pub use crate::store::issue_list::Filter as IssueFilter;
 pub use crate::store::notification::{Marked, Notification};
 pub use crate::store::totals::Total;
 
+use crate::domain::attachment::Attachment;
 use crate::domain::cycle::Cycle;
 use crate::domain::gate::Gate;
 use crate::domain::issue::{Actor, Issue};
 use crate::domain::sight::Sight;
 use crate::domain::view::{Frame, View};
 use crate::error::{Error, Kind};
+use crate::files::Files;
 use crate::store;
 
 /// The issues service.
@@ -80,6 +88,8 @@ pub struct Issues {
     development: bool,
     /// Rung for members who have just been told something.
     bell: Bell,
+    /// The bytes of attachments.
+    files: Files,
     /// Ends what waits: cancelled when the service stops.
     shutdown: CancellationToken,
 }
@@ -89,6 +99,8 @@ pub struct Issues {
 pub struct IssueDetail {
     pub issue: Issue,
     pub frame: Frame,
+    /// The oldest first. Only of an issue that was filed or got; lists leave them out.
+    pub attachments: Vec<Attachment>,
 }
 
 impl IssueDetail {
@@ -100,7 +112,7 @@ impl IssueDetail {
 
 impl From<(Issue, Frame)> for IssueDetail {
     fn from((issue, frame): (Issue, Frame)) -> Self {
-        Self { issue, frame }
+        Self { issue, frame, attachments: Vec::new() }
     }
 }
 
@@ -177,7 +189,14 @@ impl<T> Answer<T> {
 impl Issues {
     #[must_use]
     pub fn new(db: Db, development: bool) -> Self {
-        Self { db, development, bell: Bell::new(), shutdown: CancellationToken::new() }
+        let (bell, shutdown) = (Bell::new(), CancellationToken::new());
+        Self { db, development, bell, files: Files::default(), shutdown }
+    }
+
+    /// Keeps the bytes of attachments here.
+    #[must_use]
+    pub fn keeping(self, files: Files) -> Self {
+        Self { files, ..self }
     }
 
     /// Ends the streams of this service with this token.
@@ -211,7 +230,7 @@ impl Issues {
             || (ctx.has(Role::Lead)
                 && store::issue::leads(tx.conn(), organization, issue.cycle, member).await?);
         let actor = Actor { member, judges, at: ctx.now };
-        Ok((IssueDetail { issue, frame }, actor))
+        Ok((IssueDetail::from((issue, frame)), actor))
     }
 }
 

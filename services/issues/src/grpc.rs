@@ -1,5 +1,6 @@
 //! The gRPC face: parse, call the use case, reply. Nothing is decided here.
 
+mod attachments;
 mod convert;
 mod cycles;
 mod issues;
@@ -12,6 +13,7 @@ mod triage;
 mod verify;
 
 use quittance_chassis::limited;
+use quittance_proto::issues::v1::attachment_service_server::AttachmentServiceServer;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
 use quittance_proto::issues::v1::issue_service_server::IssueServiceServer;
 use quittance_proto::issues::v1::member_service_server::MemberServiceServer;
@@ -29,4 +31,5 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(CycleServiceServer::new(issues.clone())))
         .add_service(limited!(IssueServiceServer::new(issues.clone())))
         .add_service(limited!(NotificationServiceServer::new(issues.clone())))
+        .add_service(limited!(AttachmentServiceServer::new(issues.clone())))
 }

@@ -1,6 +1,7 @@
 //! The schema of the issues service.
 
 mod m0001_first;
+mod m0002_attachments;
 
 use sea_orm::DynIden;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -10,7 +11,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::First)]
+        vec![Box::new(m0001_first::First), Box::new(m0002_attachments::Attachments)]
     }
 
     fn migration_table_name() -> DynIden {
