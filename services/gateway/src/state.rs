@@ -30,6 +30,9 @@ use crate::edge::{MAX_IN_FLIGHT, histogram};
 /// Streams that are open at once. Less than a service allows on one connection (256).
 const MAX_STREAMS: usize = 200;
 
+/// Uploads that are under way at once: each may take minutes, and some memory of the service.
+const MAX_UPLOADS: usize = 64;
+
 /// The shared state; clones are cheap.
 #[derive(Clone)]
 pub(crate) struct Gateway(Arc<Shared>);
@@ -47,10 +50,14 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     /// Places for streams that stay open; see [`MAX_STREAMS`].
     pub(crate) streams: Arc<Semaphore>,
+    /// Places for uploads; see [`MAX_UPLOADS`].
+    pub(crate) uploads: Arc<Semaphore>,
     issues: Client,
     /// A connection of its own for streams that stay open, so that they do not take the places of
     /// calls on the other one.
     watching: Client,
+    /// The same for files, whose bytes would stand before the calls.
+    files: Client,
     payouts: Client,
     balance: Client,
 }
@@ -81,8 +88,10 @@ impl Gateway {
             metrics: telemetry::routes(&started.metrics, Vec::new()),
             shutdown: started.shutdown.clone(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             issues: client(&config.issues.url)?,
             watching: client(&config.issues.url)?,
+            files: client(&config.issues.url)?,
             payouts: client(&config.payouts.url)?,
             balance: client(&config.balance.url)?,
         })))
@@ -105,7 +114,7 @@ clients! {
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,
     notifications: NotificationServiceClient over issues,
-    attachments: AttachmentServiceClient over issues,
+    attachments: AttachmentServiceClient over files,
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,

@@ -71,14 +71,17 @@ impl Files {
             let store = Arc::new(store);
             return Ok(Self { store, part: FOLDER_PART, folder: Some(folder), max_bytes });
         };
-        let place = url.strip_prefix("s3://").ok_or_else(|| refused("must be s3://bucket/prefix"))?;
+        let place =
+            url.strip_prefix("s3://").ok_or_else(|| refused("must be s3://bucket/prefix"))?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         if bucket.is_empty() {
             return Err(refused("must name a bucket").into());
         }
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
-            .with_region(&attachments.s3_region);
+            .with_region(&attachments.s3_region)
+            // Files are removed one by one, and not every store knows how to remove many.
+            .with_disable_bulk_delete(true);
         if let Some(endpoint) = &attachments.s3_endpoint {
             let plain = endpoint.starts_with("http://");
             builder = builder.with_endpoint(endpoint).with_allow_http(plain);
@@ -167,7 +170,8 @@ pub(crate) struct Found {
 }
 
 fn found(object: Result<ObjectMeta, FilesError>, before: Timestamp) -> Option<Found> {
-    let object = object.inspect_err(|error| tracing::warn!(%error, "files cannot be listed")).ok()?;
+    let object =
+        object.inspect_err(|error| tracing::warn!(%error, "files cannot be listed")).ok()?;
     if before <= object.last_modified {
         return None;
     }

@@ -54,9 +54,8 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     // A child, so that a failure here stops nobody else.
     let shutdown = started.shutdown.child_token();
     retention::check(&config.retention)?;
-    let issues = Issues::new(db.clone(), development)
-        .keeping(Files::open(config)?)
-        .until(shutdown.clone());
+    let issues =
+        Issues::new(db.clone(), development).keeping(Files::open(config)?).until(shutdown.clone());
     let days = config.retention.read_notifications_days;
     let keeping = issues.keep_house(days, shutdown.clone());
     let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;

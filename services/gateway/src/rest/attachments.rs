@@ -11,6 +11,7 @@ use quittance_proto::issues::v1 as wire;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -142,6 +143,10 @@ async fn upload(
     Params(params): Params<UploadParams>,
     request: Request,
 ) -> Result<Reply<Attachment>, Problem> {
+    let _place = gateway.uploads.clone().try_acquire_owned().map_err(|_| {
+        let detail = "too many uploads at once, try again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", detail)
+    })?;
     let declared = request.headers().get(header::CONTENT_TYPE);
     let head = Out::Head(wire::AttachmentHead {
         issue_id: issue.to_string(),
@@ -155,7 +160,13 @@ async fn upload(
     call.set_timeout(UPLOAD_TIMEOUT);
     let mut attachments = gateway.attachments();
     let body = request.into_body().into_data_stream();
-    let (reply, read) = tokio::join!(attachments.upload_attachment(call), pass_on(body, sender));
+    let answered = CancellationToken::new();
+    let answer = async {
+        let reply = attachments.upload_attachment(call).await;
+        answered.cancel();
+        reply
+    };
+    let (reply, read) = tokio::join!(answer, pass_on(body, sender, &answered));
     let reply = match (reply, read) {
         (Ok(reply), _) => reply.into_inner(),
         // The service knows less of a body that broke off than we do.
@@ -177,6 +188,7 @@ fn message(part: Out) -> wire::UploadAttachmentRequest {
 async fn pass_on(
     mut body: BodyDataStream,
     sender: mpsc::Sender<wire::UploadAttachmentRequest>,
+    answered: &CancellationToken,
 ) -> Result<(), Problem> {
     let (mut size, mut discarded) = (0_i64, 0_usize);
     while let Some(piece) = body.next().await {
@@ -186,15 +198,25 @@ async fn pass_on(
         })?;
         let length = piece.len();
         size = size.saturating_add(i64::try_from(length).unwrap_or(i64::MAX));
-        if sender.send(message(Out::Chunk(piece))).await.is_err() {
+        let sent = async {
+            tokio::select! {
+                sent = sender.send(message(Out::Chunk(piece))) => sent.is_ok(),
+                () = answered.cancelled() => false,
+            }
+        };
+        if !sent.await {
             discarded = discarded.saturating_add(length);
             if MAX_DISCARDED < discarded {
                 return Ok(());
             }
         }
     }
-    // Nobody waits for it when the service has answered already.
-    let _ = sender.send(message(Out::End(wire::AttachmentEnd { size_bytes: size }))).await;
+    let end = message(Out::End(wire::AttachmentEnd { size_bytes: size }));
+    tokio::select! {
+        // Nobody waits for it when the service has answered already.
+        _ = sender.send(end) => {}
+        () = answered.cancelled() => {}
+    }
     Ok(())
 }
 

@@ -27,14 +27,22 @@ impl Issues {
             let trace = messages.first().and_then(|message| message.traceparent.clone());
             let ctx = Ctx {
                 traceparent: trace,
-                ..Ctx::new(Principal::service(organization), clock::now(), queue::ISSUES.name.into())
+                ..Ctx::new(
+                    Principal::service(organization),
+                    clock::now(),
+                    queue::ISSUES.name.into(),
+                )
             };
             self.tell_failures(&ctx, batch).await?;
         }
         Ok(())
     }
 
-    async fn tell_failures(&self, ctx: &Ctx, batch: Vec<(Uuid, PayoutFailed)>) -> Result<(), Error> {
+    async fn tell_failures(
+        &self,
+        ctx: &Ctx,
+        batch: Vec<(Uuid, PayoutFailed)>,
+    ) -> Result<(), Error> {
         let tx = Tx::begin(&self.db, ctx).await?;
         let ids: Vec<Uuid> = batch.iter().map(|(id, _)| *id).collect();
         let fresh = inbox::first_times(&tx, queue::ISSUES.name, &ids).await?;

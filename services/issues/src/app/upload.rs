@@ -57,7 +57,13 @@ impl Issues {
             at: ctx.now,
         };
         let written = self.enter(ctx, new).await;
-        if !matches!(written, Ok((_, false)))
+        // Whether a commit that failed has happened nobody knows: then the sweep will see.
+        let needless = match &written {
+            Ok((_, known)) => *known,
+            Err(Error::Store(_)) => false,
+            Err(_) => true,
+        };
+        if needless
             && let Err(error) = self.files.remove(place).await
         {
             tracing::warn!(%error, "a file without a row stays until the next sweep");

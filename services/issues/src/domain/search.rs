@@ -113,7 +113,8 @@ mod tests {
         let read = |text: &str| number(&[text.to_owned()]);
         assert_eq!(read("SHP-12"), Some(("SHP".to_owned(), 12)));
         assert_eq!(read("shp-012"), Some(("SHP".to_owned(), 12)));
-        for other in ["SHP", "SHP-", "-12", "SHP-0", "SHP-+1", "1AB-2", "SHP-99999999999999999999"] {
+        for other in ["SHP", "SHP-", "-12", "SHP-0", "SHP-+1", "1AB-2", "SHP-99999999999999999999"]
+        {
             assert_eq!(read(other), None, "{other}");
         }
         assert_eq!(number(&["SHP-1".to_owned(), "x".to_owned()]), None);

@@ -13,7 +13,9 @@ pub(super) async fn remove_halves(folder: PathBuf, before: Timestamp) -> usize {
     let before = SystemTime::from(before);
     let swept = tokio::task::spawn_blocking(move || {
         let tenants = entries(&folder).into_iter().flat_map(|tenant| entries(&tenant));
-        tenants.filter(|file| is_old_half(file, before) && std::fs::remove_file(file).is_ok()).count()
+        tenants
+            .filter(|file| is_old_half(file, before) && std::fs::remove_file(file).is_ok())
+            .count()
     });
     swept.await.unwrap_or_default()
 }

@@ -39,7 +39,7 @@ async fn the_reporter_is_told_of_decisions_and_nobody_of_their_own_acts() {
         let rejected = inbox(&world, &world.nazira).await;
         assert_eq!(rejected.len(), 1, "a rejection is told once");
         assert_eq!(rejected[0].title, "Rejected: Payment fails");
-        assert_eq!(rejected[0].issue, other);
+        assert_eq!(rejected[0].issue, Some(other));
         assert!(rejected[0].data.contains(r#""reason":"not a bug""#), "{}", rejected[0].data);
 
         let own = world.file(&world.admin, Severity::Low).await;
