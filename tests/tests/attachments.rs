@@ -10,7 +10,7 @@ use system_tests::world::{BOTH, World};
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and so on";
 
 async fn upload(who: &Person, path: &str, name: &str, kind: &str, bytes: Vec<u8>) -> Answer {
-    let request = who.request(Method::POST, path).query(&[("name", name)]);
+    let request = who.request(Method::POST, &format!("{path}?name={name}"));
     answer(request.header("content-type", kind).body(bytes)).await.unwrap()
 }
 
@@ -143,7 +143,7 @@ async fn what_is_too_long_or_not_what_it_says_is_refused_and_leaves_nothing() {
         // A body that breaks off is no file.
         let pieces = [Ok(vec![b'a'; 70_000]), Err(std::io::Error::other("gone"))];
         let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
-        let request = tester.request(Method::POST, &path).query(&[("name", "a.txt")]);
+        let request = tester.request(Method::POST, &format!("{path}?name=a.txt"));
         let _ = request.header("content-type", "text/plain").body(body).send().await;
 
         let whole = vec![b'a'; usize::try_from(most).unwrap()];

@@ -63,9 +63,7 @@ impl Issues {
             Err(Error::Store(_)) => false,
             Err(_) => true,
         };
-        if needless
-            && let Err(error) = self.files.remove(place).await
-        {
+        if needless && let Err(error) = self.files.remove(place).await {
             tracing::warn!(%error, "a file without a row stays until the next sweep");
         }
         written
