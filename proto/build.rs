@@ -7,6 +7,7 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/members.proto",
     "quittance/issues/v1/products.proto",
     "quittance/issues/v1/cycles.proto",
+    "quittance/issues/v1/attachments.proto",
     "quittance/issues/v1/issues.proto",
     "quittance/issues/v1/notifications.proto",
     "quittance/issues/v1/identity.proto",
@@ -25,6 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .include_file("mod.rs")
         .bytes(".quittance.balance.v1.ExportPaymentsResponse.chunk")
+        .bytes(".quittance.issues.v1.UploadAttachmentRequest.chunk")
+        .bytes(".quittance.issues.v1.StreamAttachmentResponse.chunk")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -101,7 +101,7 @@ fn reasons() -> BTreeSet<String> {
             let upper = part.len() > 4
                 && !part.starts_with('_')
                 // Kinds of notifications.
-                && !["ISSUE_PAID", "ISSUE_VERIFIED", "ISSUE_APPROVED", "ISSUE_REJECTED"].contains(&part)
+                && !["ISSUE_PAID", "ISSUE_VERIFIED", "ISSUE_APPROVED", "ISSUE_REJECTED", "PAYOUT_FAILED"].contains(&part)
                 && part.contains('_')
                 && part.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit());
             if upper {

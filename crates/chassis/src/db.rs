@@ -7,6 +7,7 @@ mod journal;
 mod migration;
 mod open;
 pub mod outbox;
+pub mod retention;
 mod retry;
 mod tx;
 mod write_set;

@@ -11,7 +11,7 @@ mod payload;
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CycleState, EarningState, GateBlocked, IssueState, MemberState, Payload,
-    PayoutState, PlanState, PlanTotal, ProductState, Rates,
+    PayoutFailed, PayoutState, PlanState, PlanTotal, ProductState, Rates,
 };
 
 /// The event types, which are the routing keys too.
@@ -41,6 +41,7 @@ pub mod kind {
         EARNING_VOIDED = "earning.voided",
         PAYOUT_PAID = "payout.paid",
         PAYOUT_ISSUE_PAID = "payout.issue_paid",
+        PAYOUT_FAILED = "payout.failed",
         PAYOUT_GATE_BLOCKED = "payout.gate_blocked",
         BATCH_COMPLETED = "batch.completed",
         PLAN_CREATED = "plan.created",
@@ -58,9 +59,11 @@ pub mod queue {
         pub kinds: &'static [&'static str],
     }
 
-    /// Issues mirrors what payouts has paid.
-    pub const ISSUES: Queue =
-        Queue { name: "issues.payouts", kinds: &["payout.issue_paid", "earning.voided"] };
+    /// Issues mirrors what payouts has paid, and tells people what did not arrive.
+    pub const ISSUES: Queue = Queue {
+        name: "issues.payouts",
+        kinds: &["payout.issue_paid", "earning.voided", "payout.failed"],
+    };
     /// Payouts keeps earnings of what was approved.
     pub const PAYOUTS: Queue = Queue { name: "payouts.issues", kinds: &["issue.*"] };
     /// Balance projects everything about people's money.

@@ -29,6 +29,7 @@ payloads! {
     IssueState, "issue", issue_id;
     EarningState, "earning", earning_id;
     PayoutState, "payout", payout_id;
+    PayoutFailed, "payout_failed", payout_id;
     GateBlocked, "gate_blocked", issue_id;
     BatchCompleted, "batch", batch_id;
     PlanState, "plan", plan_id;
@@ -155,6 +156,23 @@ pub struct PayoutState {
     pub status: String,
     pub item_count: i64,
     pub paid_at: Option<Timestamp>,
+}
+
+/// `payout.failed`: the money of a payout did not arrive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PayoutFailed {
+    pub payout_id: Uuid,
+    pub version: i64,
+    pub payee_id: Uuid,
+    pub amount_minor: i64,
+    pub currency: String,
+    #[schemars(with = "String")]
+    pub method: Method,
+    pub reference: Option<String>,
+    /// For the payee to read.
+    pub reason: String,
+    pub item_count: i64,
+    pub failed_at: Timestamp,
 }
 
 /// `payout.gate_blocked` (S1-28): an attempt to pay was refused by the verification gate.

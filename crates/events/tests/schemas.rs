@@ -160,6 +160,21 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     }
     check(kind::PAYOUT_ISSUE_PAID, earning());
     check(
+        kind::PAYOUT_FAILED,
+        events::PayoutFailed {
+            payout_id: Uuid::now_v7(),
+            version: 3,
+            payee_id: Uuid::now_v7(),
+            amount_minor: 800_000,
+            currency: "KZT".into(),
+            method: Method::Stripe,
+            reference: None,
+            reason: "the account does not exist".into(),
+            item_count: 1,
+            failed_at: noon(),
+        },
+    );
+    check(
         kind::PAYOUT_PAID,
         events::PayoutState {
             payout_id: member_id,

@@ -57,6 +57,8 @@ macro_rules! ids {
 ids! {
     /// The tenant; every row, event and query carries it.
     OrganizationId,
+    /// A file or a link that belongs to an issue.
+    AttachmentId,
     /// A person in an organization.
     MemberId,
     /// What is worked on.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::bus::{self, Bus, Subscription};
 use quittance_chassis::config::{Config, Mode};
-use quittance_chassis::db::{self, Db};
+use quittance_chassis::db::{self, Db, retention};
 use quittance_chassis::grpc::GrpcServer;
 use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
@@ -55,6 +55,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     let balances = Balances::new(db.clone());
     // A child, so that a failure here stops nobody else.
     let shutdown = started.shutdown.child_token();
+    let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db);
     let handler = Arc::new(Projections::new(balances.clone()));
     let consuming = bus.subscribe(subscription, handler, shutdown.clone());
@@ -67,6 +68,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         // A server that ended by itself takes the consumer with it.
         shutdown.cancel();
         consuming.await.context("the projections panicked")?;
+        sweeping.await.context("the sweep panicked")?;
         ended
     });
     Ok(Running { addr, task })

@@ -26,6 +26,9 @@ use crate::state::Gateway;
 /// How long an answer may take to begin.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The same where the body is a file, which takes as long as the line of the client does.
+pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// Requests that are worked on at once; more are refused.
 pub(crate) const MAX_IN_FLIGHT: usize = 1_024;
 
@@ -161,8 +164,9 @@ async fn admitted(gateway: &Gateway, mut request: Request, next: Next) -> Respon
     };
     let place = Place::new(permit);
     request.extensions_mut().insert(place.clone());
+    let timeout = patience(&request);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let response = match tokio::time::timeout(TIMEOUT, work).await {
+    let response = match tokio::time::timeout(timeout, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Problem::internal("the handler panicked").into_response(),
         Err(_) => Problem::new(
@@ -174,6 +178,12 @@ async fn admitted(gateway: &Gateway, mut request: Request, next: Next) -> Respon
     };
     drop(place);
     response
+}
+
+fn patience(request: &Request) -> Duration {
+    let route = request.extensions().get::<MatchedPath>();
+    let upload = route.is_some_and(|route| route.as_str().ends_with("/attachments"));
+    if upload && request.method() == Method::POST { UPLOAD_TIMEOUT } else { TIMEOUT }
 }
 
 /// Writes the problem that a response carries. A bare refusal of the framework becomes one too.

@@ -118,8 +118,13 @@ pub fn router(config: &Config, started: &Start) -> anyhow::Result<Router> {
         .route_layer(from_fn_with_state(gateway.clone(), auth::guard))
         .with_state(gateway.clone());
     let compression = CompressionLayer::new()
-        // An export is streamed as it is made; a compressor would hold it back.
-        .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("text/csv")));
+        // An export is streamed as it is made; a compressor would hold it back. A file is as small
+        // as it gets, and its length is worth more.
+        .compress_when(
+            DefaultPredicate::new()
+                .and(NotForContentType::const_new("text/csv"))
+                .and(rest::is_no_file),
+        );
     Ok(Router::new()
         .merge(guarded)
         .merge(SwaggerUi::new("/api/docs").config(BrowserConfig::from("/api/openapi.json")))

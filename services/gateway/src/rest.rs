@@ -1,5 +1,6 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
+mod attachments;
 mod audit;
 mod balance;
 mod batch;
@@ -27,6 +28,7 @@ mod stream;
 mod triage;
 mod verify;
 
+pub(crate) use attachments::is_no_file;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi;
@@ -45,6 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         products::routes(),
         cycles::routes(),
         issues::routes(),
+        attachments::routes(),
         payments::routes(),
         triage::routes(),
         overview::routes(),

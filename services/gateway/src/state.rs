@@ -11,6 +11,7 @@ use quittance_chassis::grpc::{Client, MAX_ENCODE, channel, client};
 use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
+use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
 use quittance_proto::issues::v1::identity_service_client::IdentityServiceClient;
 use quittance_proto::issues::v1::impersonation_service_client::ImpersonationServiceClient;
@@ -31,6 +32,9 @@ use crate::edge::{MAX_IN_FLIGHT, histogram};
 /// Streams that are open at once. Less than a service allows on one connection (256).
 const MAX_STREAMS: usize = 200;
 
+/// Uploads that are under way at once: each may take minutes, and some memory of the service.
+const MAX_UPLOADS: usize = 64;
+
 /// The shared state; clones are cheap.
 #[derive(Clone)]
 pub(crate) struct Gateway(Arc<Shared>);
@@ -48,10 +52,14 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     /// Places for streams that stay open; see [`MAX_STREAMS`].
     pub(crate) streams: Arc<Semaphore>,
+    /// Places for uploads; see [`MAX_UPLOADS`].
+    pub(crate) uploads: Arc<Semaphore>,
     issues: Client,
     /// A connection of its own for streams that stay open, so that they do not take the places of
     /// calls on the other one.
     watching: Client,
+    /// The same for files, whose bytes would stand before the calls.
+    files: Client,
     payouts: Client,
     balance: Client,
 }
@@ -82,8 +90,10 @@ impl Gateway {
             metrics: telemetry::routes(&started.metrics, Vec::new()),
             shutdown: started.shutdown.clone(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             issues: client(&config.issues.url)?,
             watching: client(&config.issues.url)?,
+            files: client(&config.issues.url)?,
             payouts: client(&config.payouts.url)?,
             balance: client(&config.balance.url)?,
         })))
@@ -108,6 +118,7 @@ clients! {
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,
     notifications: NotificationServiceClient over issues,
+    attachments: AttachmentServiceClient over files,
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,

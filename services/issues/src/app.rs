@@ -1,6 +1,7 @@
 //! The use cases: one file each.
 
 mod approve;
+mod attachments;
 mod bell;
 mod bulk_verify;
 mod create_cycle;
@@ -11,6 +12,8 @@ mod decide_triage;
 mod end_as_duplicate;
 mod ensure_member;
 mod get_issue;
+mod hear_failures;
+mod housekeeping;
 mod impersonate;
 mod list_issues;
 mod list_pending_review;
@@ -34,6 +37,7 @@ mod snapshots;
 mod update_cycle;
 mod update_member;
 mod update_product;
+mod upload;
 mod watch;
 
 use std::sync::Arc;
@@ -42,6 +46,7 @@ use quittance_chassis::db::{Db, Idempotency, Insert, Tx};
 use quittance_kernel::{Ctx, CycleId, IssueId, Role};
 use tokio_util::sync::CancellationToken;
 
+pub use attachments::Pieces;
 pub use bell::{Bell, Ear};
 pub use create_cycle::NewCycle;
 pub use create_issue::NewIssue;
@@ -60,6 +65,7 @@ pub use similar_issues::Similar;
 pub use update_cycle::CyclePatch;
 pub use update_member::MemberPatch;
 pub use update_product::ProductPatch;
+pub use upload::NewFile;
 pub use watch::Watch;
 
 pub use crate::store::cycle::Filter as CycleFilter;
@@ -68,12 +74,14 @@ pub use crate::store::issue_list::Filter as IssueFilter;
 pub use crate::store::notification::{Marked, Notification};
 pub use crate::store::totals::Total;
 
+use crate::domain::attachment::Attachment;
 use crate::domain::cycle::Cycle;
 use crate::domain::gate::Gate;
 use crate::domain::issue::{Actor, Issue};
 use crate::domain::sight::Sight;
 use crate::domain::view::{Frame, View};
 use crate::error::{Error, Kind};
+use crate::files::Files;
 use crate::store;
 
 /// The issues service.
@@ -84,6 +92,8 @@ pub struct Issues {
     development: bool,
     /// Rung for members who have just been told something.
     bell: Bell,
+    /// The bytes of attachments.
+    files: Files,
     /// Ends what waits: cancelled when the service stops.
     shutdown: CancellationToken,
 }
@@ -93,6 +103,8 @@ pub struct Issues {
 pub struct IssueDetail {
     pub issue: Issue,
     pub frame: Frame,
+    /// The oldest first. Only of an issue that was filed or got; lists leave them out.
+    pub attachments: Vec<Attachment>,
 }
 
 impl IssueDetail {
@@ -104,7 +116,7 @@ impl IssueDetail {
 
 impl From<(Issue, Frame)> for IssueDetail {
     fn from((issue, frame): (Issue, Frame)) -> Self {
-        Self { issue, frame }
+        Self { issue, frame, attachments: Vec::new() }
     }
 }
 
@@ -181,7 +193,14 @@ impl<T> Answer<T> {
 impl Issues {
     #[must_use]
     pub fn new(db: Db, development: bool) -> Self {
-        Self { db, development, bell: Bell::new(), shutdown: CancellationToken::new() }
+        let (bell, shutdown) = (Bell::new(), CancellationToken::new());
+        Self { db, development, bell, files: Files::default(), shutdown }
+    }
+
+    /// Keeps the bytes of attachments here.
+    #[must_use]
+    pub fn keeping(self, files: Files) -> Self {
+        Self { files, ..self }
     }
 
     /// Ends the streams of this service with this token.
@@ -215,7 +234,7 @@ impl Issues {
             || (ctx.has(Role::Lead)
                 && store::issue::leads(tx.conn(), organization, issue.cycle, member).await?);
         let actor = Actor { member, judges, at: ctx.now };
-        Ok((IssueDetail { issue, frame }, actor))
+        Ok((IssueDetail::from((issue, frame)), actor))
     }
 }
 

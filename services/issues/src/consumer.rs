@@ -2,7 +2,7 @@
 
 use quittance_chassis::bus::{HandleError, Handler, Message, Subscription};
 use quittance_chassis::db::Db;
-use quittance_events::queue;
+use quittance_events::{kind, queue};
 
 use crate::app::{Issues, MirrorError};
 
@@ -17,7 +17,13 @@ pub(crate) fn subscription(db: Db) -> Subscription {
 #[tonic::async_trait]
 impl Handler for Issues {
     async fn handle(&self, messages: &[Message]) -> Result<(), HandleError> {
-        self.mirror_payments(messages).await.map_err(|error| match error {
+        let (failures, mirrored): (Vec<_>, Vec<_>) =
+            messages.iter().partition(|message| message.kind == kind::PAYOUT_FAILED);
+        let heard = match self.mirror_payments(&mirrored).await {
+            Ok(()) => self.hear_failures(&failures).await,
+            Err(error) => Err(error),
+        };
+        heard.map_err(|error| match error {
             MirrorError::Unreadable(..) => HandleError::Poison(error.to_string()),
             // The chain, because this is the only place where it is seen.
             MirrorError::Failed(error) => {

@@ -1,5 +1,6 @@
 //! The rules of the issues service. Pure: no I/O, no clock; who and when are arguments.
 
+pub mod attachment;
 pub mod cycle;
 pub mod facts;
 pub mod gate;

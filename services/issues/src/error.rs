@@ -9,11 +9,13 @@ use sea_orm::DbErr;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::domain::attachment::{AttachmentError, Media};
 use crate::domain::identity::IdentityError;
 use crate::domain::impersonation::ImpersonationError;
 use crate::domain::issue::IssueError;
 use crate::domain::rates::RatesError;
 use crate::domain::text::FieldError;
+use crate::files::FilesError;
 pub use crate::store::StoreError;
 
 /// What was looked for and is not there, or not for this caller.
@@ -23,6 +25,7 @@ pub enum Kind {
     Product,
     Cycle,
     Issue,
+    Attachment,
 }
 
 impl std::fmt::Display for Kind {
@@ -32,6 +35,7 @@ impl std::fmt::Display for Kind {
             Self::Product => "product",
             Self::Cycle => "cycle",
             Self::Issue => "issue",
+            Self::Attachment => "attachment",
         })
     }
 }
@@ -67,6 +71,10 @@ pub enum Error {
     Count { field: &'static str, found: usize, least: usize, most: usize },
     #[error("version {wanted} was expected, it is {found}")]
     StaleVersion { wanted: i64, found: i64 },
+    #[error(transparent)]
+    Attachment(#[from] AttachmentError),
+    #[error("the files of attachments cannot be used")]
+    Files(#[from] FilesError),
     #[error("only in development mode")]
     DevelopmentOnly,
     #[error(transparent)]
@@ -124,6 +132,8 @@ impl Error {
             | Self::DuplicateId(_)
             | Self::Count { .. }
             | Self::StaleVersion { .. }
+            | Self::Attachment(_)
+            | Self::Files(_)
             | Self::DevelopmentOnly
             | Self::Page(_)
             | Self::Idempotency(_) => false,
@@ -144,9 +154,15 @@ impl Problem for Error {
             | Self::Count { .. }
             | Self::Page(_)
             | Self::Rule(IssueError::ReasonRequired(_) | IssueError::BadOriginal(_))
+            | Self::Attachment(AttachmentError::Type | AttachmentError::Broken)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::BadKey) => {
                 Code::InvalidArgument
             }
+            Self::Attachment(AttachmentError::TooLarge(_)) => Code::OutOfRange,
+            Self::Attachment(AttachmentError::TooMany | AttachmentError::Kept) => {
+                Code::FailedPrecondition
+            }
+            Self::Files(_) => Code::Unavailable,
             Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
             | Self::CycleClosed(_)
             | Self::LastAdmin(_) => Code::FailedPrecondition,
@@ -210,6 +226,13 @@ impl Problem for Error {
             Self::NotFound(Kind::Product, _) => "PRODUCT_NOT_FOUND",
             Self::NotFound(Kind::Cycle, _) => "CYCLE_NOT_FOUND",
             Self::NotFound(Kind::Issue, _) => "ISSUE_NOT_FOUND",
+            Self::NotFound(Kind::Attachment, _) => "ATTACHMENT_NOT_FOUND",
+            Self::Attachment(AttachmentError::TooLarge(_)) => "ATTACHMENT_TOO_LARGE",
+            Self::Attachment(AttachmentError::Type) => "ATTACHMENT_TYPE_REFUSED",
+            Self::Attachment(AttachmentError::TooMany) => "ATTACHMENTS_FULL",
+            Self::Attachment(AttachmentError::Kept) => "ATTACHMENT_KEPT",
+            Self::Attachment(AttachmentError::Broken) => "BODY_UNREADABLE",
+            Self::Files(_) => "FILES_UNAVAILABLE",
             Self::ProductKeyTaken(_) => "PRODUCT_KEY_TAKEN",
             Self::StaleVersion { .. }
             | Self::Store(StoreError::Stale | StoreError::Duplicate(_)) => "STALE_VERSION",
@@ -257,6 +280,8 @@ impl Problem for Error {
             | Self::ProductKeyTaken(_)
             | Self::DuplicateId(_)
             | Self::StaleVersion { .. }
+            | Self::Attachment(_)
+            | Self::Files(_)
             | Self::DevelopmentOnly
             | Self::Idempotency(IdempotencyError::Database(_))
             | Self::Store(_) => Vec::new(),
@@ -277,6 +302,12 @@ impl Problem for Error {
                 vec![("expected", wanted.to_string()), ("version", found.to_string())]
             }
             Self::DuplicateId(id) => vec![("id", id.to_string())],
+            Self::Attachment(AttachmentError::TooLarge(most)) => {
+                vec![("max_bytes", most.to_string())]
+            }
+            Self::Attachment(AttachmentError::Type) => {
+                vec![("allowed", Media::ALL.map(Media::as_str).join(","))]
+            }
             Self::Field(_)
             | Self::Rule(
                 IssueError::SelfApproval(_)
@@ -295,6 +326,10 @@ impl Problem for Error {
             | Self::LastAdmin(_)
             | Self::ProductKeyTaken(_)
             | Self::Count { .. }
+            | Self::Attachment(
+                AttachmentError::TooMany | AttachmentError::Kept | AttachmentError::Broken,
+            )
+            | Self::Files(_)
             | Self::DevelopmentOnly
             | Self::Page(_)
             | Self::Idempotency(_)

@@ -1,5 +1,6 @@
 //! The gRPC face: parse, call the use case, reply. Nothing is decided here.
 
+mod attachments;
 mod convert;
 mod cycles;
 mod identity;
@@ -13,6 +14,7 @@ mod triage;
 mod verify;
 
 use quittance_chassis::limited;
+use quittance_proto::issues::v1::attachment_service_server::AttachmentServiceServer;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
 use quittance_proto::issues::v1::identity_service_server::IdentityServiceServer;
 use quittance_proto::issues::v1::impersonation_service_server::ImpersonationServiceServer;
@@ -34,4 +36,5 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(NotificationServiceServer::new(issues.clone())))
         .add_service(limited!(IdentityServiceServer::new(issues.clone())))
         .add_service(limited!(ImpersonationServiceServer::new(issues.clone())))
+        .add_service(limited!(AttachmentServiceServer::new(issues.clone())))
 }

@@ -5,6 +5,7 @@ pub mod app;
 mod consumer;
 pub mod domain;
 pub mod error;
+mod files;
 pub mod grpc;
 mod instruments;
 mod mail;
@@ -14,5 +15,6 @@ mod store;
 
 pub use access::ACCESS;
 pub use app::Issues;
+pub use files::Files;
 pub use migrations::Migrator;
 pub use start::{Binary, connect, start};

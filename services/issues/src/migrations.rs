@@ -2,6 +2,7 @@
 
 mod m0001_first;
 mod m0002_identity;
+mod m0003_attachments;
 
 use sea_orm::DynIden;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -11,7 +12,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::First), Box::new(m0002_identity::Identity)]
+        vec![
+            Box::new(m0001_first::First),
+            Box::new(m0002_identity::Identity),
+            Box::new(m0003_attachments::Attachments),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::bus::{self, Bus, relay};
 use quittance_chassis::config::{Config, Mode};
-use quittance_chassis::db::{self, Db, migrate};
+use quittance_chassis::db::{self, Db, migrate, retention};
 use quittance_chassis::grpc::GrpcServer;
 use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
 
 use crate::access::ACCESS;
 use crate::app::Issues;
+use crate::files::Files;
 use crate::migrations::Migrator;
 use crate::{consumer, grpc, mail};
 
@@ -52,7 +53,12 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
 
     // A child, so that a failure here stops nobody else.
     let shutdown = started.shutdown.child_token();
-    let issues = Issues::new(db.clone(), development).until(shutdown.clone());
+    retention::check(&config.retention)?;
+    let issues =
+        Issues::new(db.clone(), development).keeping(Files::open(config)?).until(shutdown.clone());
+    let days = config.retention.read_notifications_days;
+    let keeping = issues.keep_house(days, shutdown.clone());
+    let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;
     let mailing = mail::spawn(&config.mail, &issues, shutdown.clone())?;
     let handler = Arc::new(issues.clone());
     let subscription = consumer::subscription(db.clone());
@@ -66,8 +72,11 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         let ended = server.serve(listener, grpc::routes(&issues), shutdown.clone()).await;
         // A server that ended by itself takes the rest of the service with it.
         shutdown.cancel();
-        let (consumed, relayed, mailed) = tokio::join!(consuming, relaying, mailing);
+        let (consumed, relayed, mailed, kept, swept) =
+            tokio::join!(consuming, relaying, mailing, keeping, sweeping);
         ended?;
+        kept.context("the housekeeping panicked")?;
+        swept.context("the sweep panicked")?;
         mailed.context("the mailer panicked")?;
         consumed.context("the consumer panicked")?;
         relayed.context("the relay panicked")

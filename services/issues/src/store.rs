@@ -1,5 +1,6 @@
 //! Rows: the only place that knows tables. Every query is bound to one organization.
 
+pub(crate) mod attachment;
 pub(crate) mod cycle;
 pub(crate) mod facts;
 pub(crate) mod identity;

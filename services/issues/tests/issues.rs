@@ -3,6 +3,8 @@
 
 #[path = "issues/access.rs"]
 mod access;
+#[path = "issues/attachments.rs"]
+mod attachments;
 #[path = "issues/duplicates.rs"]
 mod duplicates;
 #[path = "issues/fixture.rs"]
@@ -21,8 +23,12 @@ mod mirror;
 mod notifications;
 #[path = "issues/people.rs"]
 mod people;
+#[path = "issues/retention.rs"]
+mod retention;
 #[path = "issues/review.rs"]
 mod review;
+#[path = "issues/s3.rs"]
+mod s3;
 #[path = "issues/search.rs"]
 mod search;
 #[path = "issues/service.rs"]

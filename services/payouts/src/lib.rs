@@ -57,6 +57,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
     let handler = Arc::new(Reviews::new(payouts.clone()));
     // Before the relay: the in-process bus has no queue that would wait for a late consumer.
     let consumer = bus.subscribe(subscription, handler, start.shutdown.clone());
+    let sweeping = db::retention::spawn(db.clone(), &config.retention, start.shutdown.clone())?;
     let relay = relay::spawn(db, bus, "payouts", start.shutdown.clone());
     let server = GrpcServer::new("payouts", verifier, ACCESS)
         .limits(&config.grpc)
@@ -66,6 +67,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
         let ended = server.serve(listener, routes(payouts), start.shutdown).await;
         consumer.await.context("the consumer of reviews panicked")?;
         relay.await.context("the relay panicked")?;
+        sweeping.await.context("the sweep panicked")?;
         ended
     });
     Ok(Running { addr, task })

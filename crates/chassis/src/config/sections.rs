@@ -80,6 +80,10 @@ section! {
         rails: Rails = Rails::default(),
         /// Outgoing mail.
         mail: Mail = Mail::default(),
+        /// Files that people attach to issues.
+        attachments: Attachments = Attachments::default(),
+        /// How long is kept what nobody needs for ever.
+        retention: Retention = Retention::default(),
         /// Traces and metrics.
         telemetry: Telemetry = Telemetry::default(),
         /// Log lines.
@@ -206,6 +210,34 @@ section! {
         smtp_url: Option<SecretString> = None,
         /// Who mail is from. A message is identified by its notification at the domain of this address.
         from: String = "Quittance <quittance@localhost>".to_owned(),
+    }
+}
+
+section! {
+    /// Files that people attach to issues.
+    Attachments {
+        /// `s3://bucket/prefix`. Without it files are kept in `data_dir/attachments`.
+        url: Option<String> = None,
+        /// The longest file in bytes.
+        max_bytes: u64 = 10 * 1024 * 1024,
+        /// Address of a store that speaks S3. Without it the one of AWS in `s3_region`.
+        s3_endpoint: Option<String> = None,
+        /// Region of the bucket.
+        s3_region: String = "us-east-1".to_owned(),
+        /// Access key of the bucket. Without it the role of the machine is used.
+        s3_access_key_id: Option<SecretString> = None,
+        /// The secret of the access key.
+        s3_secret_access_key: Option<SecretString> = None,
+    }
+}
+
+section! {
+    /// How long is kept what nobody needs for ever.
+    Retention {
+        /// Days after which a notification that was read is removed.
+        read_notifications_days: u32 = 180,
+        /// Days for which a service remembers the events that it has acted on. At least 7: an event that comes again later counts as new.
+        inbox_days: u32 = 30,
     }
 }
 

@@ -64,6 +64,8 @@ pub async fn chassis_tables(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
              body text NOT NULL, traceparent text, created_at {time} NOT NULL)",
             "CREATE TABLE inbox (consumer text NOT NULL, event_id {uuid} NOT NULL, \
              received_at {time} NOT NULL, PRIMARY KEY (consumer, event_id))",
+            // What the sweep of old rows removes.
+            "CREATE INDEX inbox_received ON inbox (received_at)",
             "CREATE TABLE dead_letters (id {uuid} NOT NULL, consumer text NOT NULL, \
              kind text NOT NULL, body text NOT NULL, error text NOT NULL, \
              created_at {time} NOT NULL, PRIMARY KEY (consumer, id))",

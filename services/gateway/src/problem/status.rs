@@ -59,6 +59,8 @@ fn http_status(code: Code, reason: &str) -> StatusCode {
         | Code::Internal
         | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
         Code::InvalidArgument | Code::OutOfRange => match reason {
+            "ATTACHMENT_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+            "ATTACHMENT_TYPE_REFUSED" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "IDEMPOTENCY_KEY_REUSED" | "RATES_INCOMPLETE" => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::BAD_REQUEST,
         },

@@ -5,6 +5,7 @@ use quittance_proto::issues::v1 as wire;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::rest::attachments::Attachment;
 use crate::rest::shapes::{Amount, Id, some, time};
 use crate::words::{GateSource, IssueStatus, PayoutStatus, Severity, StageState};
 
@@ -48,6 +49,9 @@ pub(super) struct Issue {
     reason: Option<String>,
     /// Of a duplicate: the issue that it repeats, when somebody said which.
     duplicate_of: Option<Id>,
+    /// Links and files, the oldest first. Only where one issue was filed or got.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Attachment>,
     payout_id: Option<Id>,
     paid_at: Option<DateTime<Utc>>,
     pub(super) version: i64,
@@ -101,6 +105,7 @@ impl From<wire::Issue> for Issue {
             decided_at: time(issue.decide_time),
             reason: some(issue.reason),
             duplicate_of: Id::optional(issue.duplicate_of),
+            attachments: issue.attachments.into_iter().map(Attachment::from).collect(),
             payout_id: Id::optional(issue.payout_id),
             paid_at: time(issue.pay_time),
             version: issue.version,

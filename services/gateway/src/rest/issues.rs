@@ -18,6 +18,7 @@ use crate::extract::{Body, Params, Segments};
 use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
 use crate::reply::{IfMatch, Reply, required};
+use crate::rest::attachments::NewLink;
 use crate::rest::issue::Issue;
 use crate::rest::shapes::Page;
 use crate::rest::{similar, verify};
@@ -89,6 +90,9 @@ struct NewIssue {
     severity: Severity,
     /// `draft` or `open`; `open` when absent.
     status: Option<IssueStatus>,
+    /// Links to what shows the defect, at most 10. Files are uploaded once there is the issue.
+    #[serde(default)]
+    attachments: Vec<NewLink>,
 }
 
 /// Files an issue in an open cycle, as a draft or open.
@@ -115,6 +119,7 @@ async fn file(
         body: body.body.unwrap_or_default(),
         severity: body.severity.number(),
         status: body.status.map(IssueStatus::number).unwrap_or_default(),
+        attachments: body.attachments.into_iter().map(NewLink::message).collect(),
     };
     let reply = gateway.issues().create_issue(key.request(&caller, message)).await?;
     let (metadata, reply, _) = reply.into_parts();

@@ -28,7 +28,8 @@ pub(crate) struct Notification {
     id: Id,
     #[schema(example = "ISSUE_PAID")]
     pub(crate) kind: String,
-    issue_id: Id,
+    /// Null when it is about the money of several issues.
+    issue_id: Option<Id>,
     title: String,
     /// What a program needs beyond the title: `issueId`, `cycleId`, `amountMinor`, `currency`,
     /// `reason`, `payoutId`, `reference`, each where there is one.
@@ -51,7 +52,7 @@ impl From<wire::Notification> for Notification {
         Self {
             kind: word(notification.kind()),
             id: Id::new(notification.notification_id),
-            issue_id: Id::new(notification.issue_id),
+            issue_id: Id::optional(notification.issue_id),
             title: notification.title,
             data: serde_json::from_str(&notification.data).unwrap_or_default(),
             created_at: time(notification.create_time),
@@ -174,5 +175,6 @@ mod tests {
     fn a_kind_is_spelled_as_events_are() {
         assert_eq!(word(wire::NotificationKind::IssueVerified), "ISSUE_VERIFIED");
         assert_eq!(word(wire::NotificationKind::IssuePaid), "ISSUE_PAID");
+        assert_eq!(word(wire::NotificationKind::PayoutFailed), "PAYOUT_FAILED");
     }
 }

@@ -23,7 +23,7 @@ impl Issues {
         let (found, actor) = self.open(&tx, target).await?;
         let change = approved(found.issue, &found.frame, amount, actor, reason)?;
         let issue = store::issue::save(&mut tx, change, &found.frame).await?;
-        let detail = IssueDetail { issue, frame: found.frame };
+        let detail = IssueDetail::from((issue, found.frame));
         answer.leave(&tx, &detail).await?;
         tx.commit().await?;
         self.bell.ring(&[detail.issue.reporter]);

@@ -1,7 +1,9 @@
-use quittance_chassis::db::Tx;
+use quittance_chassis::db::{Entry, Tx};
 use quittance_kernel::{Ctx, CycleId, IssueId, IssueStatus, Severity};
 
+use super::attachments::{audited, of_links};
 use super::{Answer, IssueDetail, Issues};
+use crate::domain::attachment;
 use crate::domain::issue::Issue;
 use crate::domain::review::Review;
 use crate::domain::text::{FieldError, MAX_BODY, MAX_TITLE, line, paragraphs};
@@ -18,6 +20,8 @@ pub struct NewIssue {
     pub severity: Severity,
     /// `draft` or `open`.
     pub status: IssueStatus,
+    /// Address and name; without a name it is the end of the address.
+    pub links: Vec<(String, String)>,
 }
 
 impl Issues {
@@ -34,10 +38,16 @@ impl Issues {
         if !matches!(new.status, IssueStatus::Draft | IssueStatus::Open) {
             return Err(FieldError::new("status", "must be draft or open").into());
         }
+        let links = attachment::links(&new.links)?;
         let mut tx = Tx::begin(&self.db, ctx).await?;
         let (issue, frame) = prepare(&tx, new, title, body).await?;
         let issue = store::issue::save(&mut tx, issue.file(), &frame).await?;
-        let detail = IssueDetail { issue, frame };
+        let attachments = of_links(links, &issue);
+        store::attachment::insert(&tx, &attachments).await?;
+        for added in &attachments {
+            tx.note(Entry::new("attachment.added", "issue", issue.id.0).after(audited(added)));
+        }
+        let detail = IssueDetail { issue, frame, attachments };
         answer.leave(&tx, &detail).await?;
         tx.commit().await?;
         instruments::filed();

@@ -65,7 +65,7 @@ impl Issues {
     ) -> Result<Outcome, Error> {
         let mut tx = Tx::begin(&self.db, ctx).await?;
         let (found, actor) = self.open(&tx, Target::of(judgement.issue)).await?;
-        let IssueDetail { issue, frame } = found;
+        let IssueDetail { issue, frame, .. } = found;
         undecided(&issue, &judgement.verdict)?;
         let (change, word) = match judgement.verdict {
             Verdict::Approve { amount } => {

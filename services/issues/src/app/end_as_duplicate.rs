@@ -24,7 +24,7 @@ impl Issues {
         answer: Answer<IssueDetail>,
     ) -> Result<IssueDetail, Error> {
         let mut tx = Tx::begin(&self.db, ctx).await?;
-        let (IssueDetail { issue, frame }, actor) = self.open(&tx, target).await?;
+        let (IssueDetail { issue, frame, .. }, actor) = self.open(&tx, target).await?;
         let change = issue.set_status(IssueStatus::Duplicate, actor, reason)?;
         let (organization, sight) = (ctx.organization(), Sight::of(ctx));
         let wanted = Wanted { organization, sight, issue: original, cycle: None };
@@ -37,7 +37,7 @@ impl Issues {
             return Err(IssueError::DuplicateLoop(id).into());
         }
         let issue = store::issue::save(&mut tx, change, &frame).await?;
-        let detail = IssueDetail { issue, frame };
+        let detail = IssueDetail::from((issue, frame));
         answer.leave(&tx, &detail).await?;
         tx.commit().await?;
         Ok(detail)

@@ -35,7 +35,7 @@ impl Issues {
     ///
     /// Events of several organizations are applied one organization after the other; the inbox
     /// makes it harmless when a later one fails and all come again.
-    pub async fn mirror_payments(&self, messages: &[Message]) -> Result<(), MirrorError> {
+    pub async fn mirror_payments(&self, messages: &[&Message]) -> Result<(), MirrorError> {
         let mut batches: BTreeMap<OrganizationId, Vec<(Uuid, EarningState)>> = BTreeMap::new();
         for message in messages {
             let event = decode::<EarningState>(&message.body)

@@ -16,9 +16,9 @@ impl Issues {
         answer: Answer<IssueDetail>,
     ) -> Result<IssueDetail, Error> {
         let mut tx = Tx::begin(&self.db, ctx).await?;
-        let (IssueDetail { issue, frame }, actor) = self.open(&tx, target).await?;
+        let (IssueDetail { issue, frame, .. }, actor) = self.open(&tx, target).await?;
         let issue = store::issue::save(&mut tx, issue.reject(actor, reason)?, &frame).await?;
-        let detail = IssueDetail { issue, frame };
+        let detail = IssueDetail::from((issue, frame));
         answer.leave(&tx, &detail).await?;
         tx.commit().await?;
         self.bell.ring(&[detail.issue.reporter]);

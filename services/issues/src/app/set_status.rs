@@ -19,10 +19,10 @@ impl Issues {
         answer: Answer<IssueDetail>,
     ) -> Result<IssueDetail, Error> {
         let mut tx = Tx::begin(&self.db, ctx).await?;
-        let (IssueDetail { issue, frame }, actor) = self.open(&tx, target).await?;
+        let (IssueDetail { issue, frame, .. }, actor) = self.open(&tx, target).await?;
         let change = issue.set_status(to, actor, reason)?;
         let issue = store::issue::save(&mut tx, change, &frame).await?;
-        let detail = IssueDetail { issue, frame };
+        let detail = IssueDetail::from((issue, frame));
         answer.leave(&tx, &detail).await?;
         tx.commit().await?;
         self.bell.ring(&[detail.issue.reporter]);

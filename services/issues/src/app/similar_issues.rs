@@ -28,7 +28,7 @@ impl Issues {
             .into_iter()
             .map(|(other, frame)| {
                 let score = likeness((&issue.title, &issue.body), (&other.title, &other.body));
-                Similar { detail: IssueDetail { issue: other, frame }, score }
+                Similar { detail: IssueDetail::from((other, frame)), score }
             })
             .filter(|similar| LEAST_SCORE <= similar.score)
             .collect();

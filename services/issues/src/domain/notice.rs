@@ -12,6 +12,7 @@ pub enum NoticeKind {
     IssueApproved,
     IssueRejected,
     IssuePaid,
+    PayoutFailed,
 }
 
 impl NoticeKind {
@@ -23,15 +24,21 @@ impl NoticeKind {
             Self::IssueApproved => "ISSUE_APPROVED",
             Self::IssueRejected => "ISSUE_REJECTED",
             Self::IssuePaid => "ISSUE_PAID",
+            Self::PayoutFailed => "PAYOUT_FAILED",
         }
     }
 
     /// Reads the spelling.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        [Self::IssueVerified, Self::IssueApproved, Self::IssueRejected, Self::IssuePaid]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        const ALL: [NoticeKind; 5] = [
+            NoticeKind::IssueVerified,
+            NoticeKind::IssueApproved,
+            NoticeKind::IssueRejected,
+            NoticeKind::IssuePaid,
+            NoticeKind::PayoutFailed,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -40,8 +47,9 @@ impl NoticeKind {
 pub struct Notice {
     pub kind: NoticeKind,
     pub member: MemberId,
-    pub issue: IssueId,
-    pub cycle: CycleId,
+    /// None when it is about money of several issues; so is the cycle.
+    pub issue: Option<IssueId>,
+    pub cycle: Option<CycleId>,
     pub title: String,
     /// What was accepted or paid.
     pub amount: Option<Money>,
@@ -76,12 +84,13 @@ impl Notice {
             NoticeKind::IssueApproved => "Approved",
             NoticeKind::IssueRejected => "Rejected",
             NoticeKind::IssuePaid => "Paid",
+            NoticeKind::PayoutFailed => "Payment failed",
         };
         Self {
             kind,
             member: about.member,
-            issue: about.issue,
-            cycle: about.cycle,
+            issue: Some(about.issue),
+            cycle: Some(about.cycle),
             title: format!("{word}: {}", about.title),
             amount: None,
             reason: None,
@@ -120,7 +129,7 @@ pub fn of_change(
     };
     let decision = match kind {
         NoticeKind::IssueApproved | NoticeKind::IssueRejected => issue.review.decision(),
-        NoticeKind::IssueVerified | NoticeKind::IssuePaid => None,
+        NoticeKind::IssueVerified | NoticeKind::IssuePaid | NoticeKind::PayoutFailed => None,
     };
     let about =
         About { member: issue.reporter, issue: issue.id, cycle: issue.cycle, title: &issue.title };
@@ -136,6 +145,37 @@ pub fn of_change(
 pub fn of_payment(about: About<'_>, paid: Paid) -> Notice {
     let Paid { amount, payout, reference } = paid;
     Notice { amount, payout, reference, ..Notice::new(NoticeKind::IssuePaid, about) }
+}
+
+/// What payouts said of money that did not arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub member: MemberId,
+    pub payout: PayoutId,
+    pub amount: Option<Money>,
+    pub reference: Option<String>,
+    pub reason: String,
+}
+
+/// What the payee is told of it.
+#[must_use]
+pub fn of_failure(failed: Failed) -> Notice {
+    let Failed { member, payout, amount, reference, reason } = failed;
+    let title = match amount {
+        Some(amount) => format!("Payment failed: {amount}"),
+        None => "Payment failed".to_owned(),
+    };
+    Notice {
+        kind: NoticeKind::PayoutFailed,
+        member,
+        issue: None,
+        cycle: None,
+        title,
+        amount,
+        reason: Some(reason),
+        payout: Some(payout),
+        reference,
+    }
 }
 
 #[cfg(test)]

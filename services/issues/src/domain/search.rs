@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use super::product;
+
 /// Longer words are cut: nobody searches for the end of one, and indexes have limits.
 const MAX_WORD: usize = 64;
 
@@ -63,6 +65,17 @@ fn overlap(one: &[String], other: &[String]) -> f64 {
     if total == 0 { 0.0 } else { 2.0 * count(common) / count(total) }
 }
 
+/// Reads the number of an issue, such as `shp-12`: the key of its product and the number in it.
+#[must_use]
+pub fn number(words: &[String]) -> Option<(String, i64)> {
+    let [word] = words else { return None };
+    let (key, number) = word.trim().rsplit_once('-')?;
+    let key = product::key(&key.to_ascii_uppercase()).ok()?;
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = number.parse().ok().filter(|number| digits && 0 < *number)?;
+    Some((key, number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +106,17 @@ mod tests {
         assert_eq!(terms("A bug is in it", "no way"), ["bug", "way"]);
         let body: Vec<String> = (100..200).map(|n| format!("word{n}")).collect();
         assert_eq!(terms("Title", &body.join(" ")).len(), MAX_TERMS);
+    }
+
+    #[test]
+    fn a_number_is_a_key_and_digits() {
+        let read = |text: &str| number(&[text.to_owned()]);
+        assert_eq!(read("SHP-12"), Some(("SHP".to_owned(), 12)));
+        assert_eq!(read("shp-012"), Some(("SHP".to_owned(), 12)));
+        for other in ["SHP", "SHP-", "-12", "SHP-0", "SHP-+1", "1AB-2", "SHP-99999999999999999999"]
+        {
+            assert_eq!(read(other), None, "{other}");
+        }
+        assert_eq!(number(&["SHP-1".to_owned(), "x".to_owned()]), None);
     }
 }

@@ -5,6 +5,7 @@ use quittance_kernel::{IssueStatus, MemberId, Money, PayoutStatus, Role, Severit
 use quittance_proto::common::v1 as common;
 use quittance_proto::issues::v1 as proto;
 
+use super::attachments::attachment;
 use crate::app::{CycleDetail, IssueDetail, Outcome, Similar, Total};
 use crate::domain::facts::PayFact;
 use crate::domain::gate::GateSource;
@@ -96,7 +97,7 @@ fn stage(from: &Stage) -> proto::Stage {
 }
 
 pub(super) fn issue(detail: &IssueDetail) -> proto::Issue {
-    let IssueDetail { issue, frame } = detail;
+    let IssueDetail { issue, frame, attachments } = detail;
     let view = detail.view();
     let decision = issue.review.decision();
     let verification = issue.verification.as_ref();
@@ -136,6 +137,7 @@ pub(super) fn issue(detail: &IssueDetail) -> proto::Issue {
         reporter_name: frame.reporter_name.clone(),
         cycle_name: frame.cycle_name.clone(),
         duplicate_of: issue.duplicate_of.map(|id| id.to_string()).unwrap_or_default(),
+        attachments: attachments.iter().map(attachment).collect(),
     }
 }
 
@@ -144,7 +146,7 @@ pub(super) fn issues(details: &[IssueDetail]) -> Vec<proto::Issue> {
 }
 
 pub(super) fn similar(similar: &Similar) -> proto::SimilarIssue {
-    let Similar { detail: IssueDetail { issue, frame }, score } = similar;
+    let Similar { detail: IssueDetail { issue, frame, .. }, score } = similar;
     proto::SimilarIssue {
         issue_id: issue.id.to_string(),
         cycle_id: issue.cycle.to_string(),

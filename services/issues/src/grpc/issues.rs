@@ -21,6 +21,11 @@ fn new_issue(message: &proto::CreateIssueRequest) -> Result<NewIssue, Error> {
         body: message.body.clone(),
         severity: parse::severity("severity", message.severity)?.ok_or_else(missing)?,
         status: parse::status("status", message.status)?.unwrap_or(IssueStatus::Open),
+        links: message
+            .attachments
+            .iter()
+            .map(|link| (link.url.clone(), link.name.clone()))
+            .collect(),
     })
 }
 
@@ -78,7 +83,7 @@ impl IssueService for Issues {
         let message = request.get_ref();
         let id = parse::id("issue_id", &message.issue_id)?;
         let cycle = parse::optional_id("cycle_id", &message.cycle_id)?;
-        let issue = Issues::get_issue(self, &ctx, id, cycle).await?;
+        let issue = self.get_whole_issue(&ctx, id, cycle).await?;
         Ok(Response::new(proto::GetIssueResponse { issue: Some(convert::issue(&issue)) }))
     }
 

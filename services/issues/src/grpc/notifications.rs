@@ -20,6 +20,7 @@ fn kind(kind: NoticeKind) -> proto::NotificationKind {
         NoticeKind::IssueApproved => proto::NotificationKind::IssueApproved,
         NoticeKind::IssueRejected => proto::NotificationKind::IssueRejected,
         NoticeKind::IssuePaid => proto::NotificationKind::IssuePaid,
+        NoticeKind::PayoutFailed => proto::NotificationKind::PayoutFailed,
     }
 }
 
@@ -27,7 +28,7 @@ fn notification(row: Notification) -> proto::Notification {
     proto::Notification {
         notification_id: row.id.to_string(),
         kind: kind(row.kind).into(),
-        issue_id: row.issue.to_string(),
+        issue_id: row.issue.map(|id| id.to_string()).unwrap_or_default(),
         title: row.title,
         data: row.data,
         create_time: Some(convert::time(row.created_at)),

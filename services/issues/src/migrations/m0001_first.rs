@@ -72,7 +72,7 @@ const TABLES: &[&str] = &[
     // One event tells a member one thing, however often it comes.
     "CREATE TABLE notifications (id {uuid} NOT NULL PRIMARY KEY, \
      organization_id {uuid} NOT NULL, member_id {uuid} NOT NULL, kind text NOT NULL, \
-     issue_id {uuid} NOT NULL REFERENCES issues (id), title text NOT NULL, data text NOT NULL, \
+     issue_id {uuid} REFERENCES issues (id), title text NOT NULL, data text NOT NULL, \
      event_id {uuid} NOT NULL, created_at {time} NOT NULL, read_at {time}, \
      mailed_at {time}, mail_after {time}, mail_tries bigint NOT NULL, mail_error text, \
      CONSTRAINT notifications_event UNIQUE (event_id, kind))",

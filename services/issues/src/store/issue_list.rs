@@ -58,16 +58,42 @@ fn newest_first(sql: &mut Sql, after: Option<After<Timestamp>>, limit: u32) {
     sql.bind(" ORDER BY i.created_at DESC, i.id DESC LIMIT ", i64::from(limit));
 }
 
-/// Lists issues, the newest first.
+/// The number of an issue: the key of its product, and where it counts in it.
+pub(crate) type Number = (String, i64);
+
+/// Finds an issue by its number, if the rest of the filter fits it too.
+pub(crate) async fn by_number<C: ConnectionTrait>(
+    conn: &C,
+    (organization, sight): (OrganizationId, Sight),
+    filter: &Filter,
+    (key, number): &Number,
+) -> Result<Option<(Issue, Frame)>, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), organization, sight);
+    // Two unique indexes: the key leads to one product, product and number to one issue.
+    sql.bind(
+        " AND i.product_id = (SELECT id FROM products WHERE organization_id = ",
+        organization.0,
+    )
+    .bind(" AND key = ", key.as_str())
+    .bind(") AND i.number = ", *number);
+    narrow(&mut sql, &Filter { words: Vec::new(), ..filter.clone() });
+    Ok(read(sql, conn).await?.pop())
+}
+
+/// Lists issues, the newest first, all but the one that has this number.
 pub(crate) async fn list<C: ConnectionTrait>(
     conn: &C,
     (organization, sight): (OrganizationId, Sight),
     filter: &Filter,
+    but: Option<&Number>,
     after: Option<After<Timestamp>>,
     limit: u32,
 ) -> Result<Found, StoreError> {
     let mut sql = begin(conn.get_database_backend(), organization, sight);
     narrow(&mut sql, filter);
+    if let Some((key, number)) = but {
+        sql.bind(" AND NOT (p.key = ", key.as_str()).bind(" AND i.number = ", *number).push(")");
+    }
     newest_first(&mut sql, after, limit);
     read(sql, conn).await
 }

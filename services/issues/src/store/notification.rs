@@ -17,7 +17,8 @@ use crate::domain::notice::{Notice, NoticeKind};
 pub struct Notification {
     pub id: NotificationId,
     pub kind: NoticeKind,
-    pub issue: IssueId,
+    /// None when it is about money of several issues.
+    pub issue: Option<IssueId>,
     pub title: String,
     /// A JSON object.
     pub data: String,
@@ -36,7 +37,7 @@ pub(crate) struct Owner {
 struct Row {
     id: Uuid,
     kind: String,
-    issue_id: Uuid,
+    issue_id: Option<Uuid>,
     title: String,
     data: String,
     created_at: DateTime<Utc>,
@@ -61,7 +62,7 @@ impl Row {
         Ok(Notification {
             id: NotificationId(self.id),
             kind: NoticeKind::read(&self.kind).ok_or(corrupt)?,
-            issue: IssueId(self.issue_id),
+            issue: self.issue_id.map(IssueId),
             title: self.title,
             data: self.data,
             created_at: self.created_at,
@@ -73,8 +74,8 @@ impl Row {
 /// What a program needs beyond the title. What there is not is left out.
 fn data(notice: &Notice) -> String {
     let fields = [
-        ("issueId", Some(notice.issue.to_string().into())),
-        ("cycleId", Some(notice.cycle.to_string().into())),
+        ("issueId", notice.issue.map(|id| id.to_string().into())),
+        ("cycleId", notice.cycle.map(|id| id.to_string().into())),
         ("amountMinor", notice.amount.map(|amount| amount.minor().into())),
         ("currency", notice.amount.map(|amount: Money| amount.currency().code().into())),
         ("reason", notice.reason.as_deref().map(Into::into)),
@@ -94,12 +95,13 @@ pub(crate) async fn write(tx: &Tx, told: Vec<(EventId, Notice)>) -> Result<(), S
     let ids = told.iter().map(|_| NotificationId::new().0).collect();
     let of = |read: fn(&Notice) -> Uuid| told.iter().map(|(_, notice)| read(notice)).collect();
     let kinds = told.iter().map(|(_, notice)| notice.kind.as_str().to_owned()).collect();
+    let issues = told.iter().map(|(_, notice)| notice.issue.map(|id| id.0));
     let insert = Insert::into("notifications")
         .column("id", Column::Uuid(ids))
         .column("organization_id", Column::same_uuid(Some(tx.ctx().organization().0)))
         .column("member_id", Column::Uuid(of(|notice| notice.member.0)))
         .column("kind", Column::Text(kinds))
-        .column("issue_id", Column::Uuid(of(|notice| notice.issue.0)))
+        .column("issue_id", Column::OptUuid(issues.collect()))
         .column("data", Column::Text(told.iter().map(|(_, notice)| data(notice)).collect()))
         .column("event_id", Column::Uuid(told.iter().map(|(event, _)| event.0).collect()))
         .column("mail_tries", Column::same_i64(Some(0)))
@@ -110,6 +112,10 @@ pub(crate) async fn write(tx: &Tx, told: Vec<(EventId, Notice)>) -> Result<(), S
     set.insert(insert);
     Ok(tx.write(set).await?)
 }
+
+/// Removes at most `$2` of those that were read and written before `$1`, whoever they told.
+pub(crate) const FORGET: &str = "DELETE FROM notifications WHERE id IN (SELECT id \
+    FROM notifications WHERE read_at IS NOT NULL AND created_at < $1 LIMIT $2)";
 
 fn begin<C: ConnectionTrait>(conn: &C, select: &str, owner: Owner) -> Sql {
     let mut sql = Sql::new(conn.get_database_backend(), select);

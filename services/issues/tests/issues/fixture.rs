@@ -98,7 +98,7 @@ pub(crate) async fn cycle(
 
 pub(crate) fn new_issue(cycle: CycleId, title: &str, severity: Severity) -> NewIssue {
     let (title, body) = (title.to_owned(), "Steps".to_owned());
-    NewIssue { cycle, title, body, severity, status: IssueStatus::Open }
+    NewIssue { cycle, title, body, severity, status: IssueStatus::Open, links: Vec::new() }
 }
 
 impl World {

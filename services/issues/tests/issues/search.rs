@@ -23,6 +23,7 @@ async fn file(world: &World, who: &Ctx, title: &str, body: &str) -> IssueId {
         body: body.to_owned(),
         severity: Severity::Low,
         status: IssueStatus::Open,
+        links: Vec::new(),
     };
     world.issues.create_issue(who, new, Answer::forgotten()).await.unwrap().issue.id
 }
@@ -110,6 +111,7 @@ async fn likely_duplicates_are_of_the_same_product_and_in_sight() {
             body: String::new(),
             severity: Severity::Low,
             status: IssueStatus::Open,
+            links: Vec::new(),
         };
         let elsewhere = world.issues.create_issue(&world.admin, elsewhere, Answer::forgotten());
         let elsewhere = elsewhere.await.unwrap().issue.id;

@@ -18,6 +18,7 @@ pub(super) struct IssueFilter {
     payout_status: Option<PayoutStatus>,
     severity: Option<Severity>,
     /// Words that the title or the body contains, all of them; the last may be the beginning of one.
+    /// A number, such as `SHP-12` in any case, brings that issue first.
     q: Option<String>,
     page_size: Option<i32>,
     page_token: Option<String>,
@@ -49,6 +50,7 @@ pub(super) struct CycleIssueFilter {
     payout_status: Option<PayoutStatus>,
     severity: Option<Severity>,
     /// Words that the title or the body contains, all of them; the last may be the beginning of one.
+    /// A number, such as `SHP-12` in any case, brings that issue first.
     q: Option<String>,
     page_size: Option<i32>,
     page_token: Option<String>,

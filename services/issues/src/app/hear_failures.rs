@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+
+use quittance_chassis::bus::Message;
+use quittance_chassis::clock;
+use quittance_chassis::db::{Tx, inbox};
+use quittance_events::{PayoutFailed, decode, queue};
+use quittance_kernel::{Ctx, EventId, MemberId, Money, OrganizationId, PayoutId, Principal};
+use uuid::Uuid;
+
+use super::{Issues, MirrorError};
+use crate::domain::notice::{self, Failed, Notice};
+use crate::error::Error;
+use crate::store::notification;
+
+impl Issues {
+    /// Tells payees of payouts whose money did not arrive: set-based, each event once. The earnings
+    /// stay as they are; what becomes of them is told by events of their own.
+    pub async fn hear_failures(&self, messages: &[&Message]) -> Result<(), MirrorError> {
+        let mut batches: BTreeMap<OrganizationId, Vec<(Uuid, PayoutFailed)>> = BTreeMap::new();
+        for message in messages {
+            let event = decode::<PayoutFailed>(&message.body)
+                .map_err(|error| MirrorError::Unreadable(message.id, error))?;
+            let organization = OrganizationId(event.organizationid);
+            batches.entry(organization).or_default().push((message.id, event.data));
+        }
+        for (organization, batch) in batches {
+            let trace = messages.first().and_then(|message| message.traceparent.clone());
+            let ctx = Ctx {
+                traceparent: trace,
+                ..Ctx::new(
+                    Principal::service(organization),
+                    clock::now(),
+                    queue::ISSUES.name.into(),
+                )
+            };
+            self.tell_failures(&ctx, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_failures(
+        &self,
+        ctx: &Ctx,
+        batch: Vec<(Uuid, PayoutFailed)>,
+    ) -> Result<(), Error> {
+        let tx = Tx::begin(&self.db, ctx).await?;
+        let ids: Vec<Uuid> = batch.iter().map(|(id, _)| *id).collect();
+        let fresh = inbox::first_times(&tx, queue::ISSUES.name, &ids).await?;
+        let batch = batch.into_iter().filter(|(id, _)| fresh.contains(id));
+        let told: Vec<(EventId, Notice)> =
+            batch.map(|(id, failed)| (EventId(id), told(failed))).collect();
+        let members: Vec<MemberId> = told.iter().map(|(_, notice)| notice.member).collect();
+        notification::write(&tx, told).await?;
+        tx.commit().await?;
+        self.bell.ring(&members);
+        Ok(())
+    }
+}
+
+fn told(failed: PayoutFailed) -> Notice {
+    // The words of a service that runs another version may name a currency that is new here.
+    let currency = failed.currency.parse().ok();
+    notice::of_failure(Failed {
+        member: MemberId(failed.payee_id),
+        payout: PayoutId(failed.payout_id),
+        amount: currency.map(|currency| Money::signed(failed.amount_minor, currency)),
+        reference: failed.reference,
+        reason: failed.reason,
+    })
+}
