@@ -3,3 +3,4 @@
 pub mod floor;
 pub mod pay;
 pub mod report;
+pub mod triage;
