@@ -227,7 +227,7 @@ fn walk(store: Store, cases: u32) {
     STAGE.set(Some(Rc::new(Stage { runtime, shop, second })));
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let runs = Model::sequential_strategy(1..40);
+    let runs = Model::sequential_strategy(20..60);
     let outcome = TestRunner::new(config.clone()).run(&runs, |(state, calls, seen)| {
         Machines::test_sequential(config.clone(), state, calls, seen);
         Ok(())
@@ -241,10 +241,10 @@ fn walk(store: Store, cases: u32) {
 
 #[test]
 fn random_calls_never_leave_the_machines_on_sqlite() {
-    walk(Store::Sqlite, 24);
+    walk(Store::Sqlite, 20);
 }
 
 #[test]
 fn random_calls_never_leave_the_machines_on_postgres() {
-    walk(Store::Postgres, 6);
+    walk(Store::Postgres, 4);
 }
