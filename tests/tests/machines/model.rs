@@ -193,7 +193,9 @@ impl Cycle {
             let all = WAY.iter().cycle().take(WAY.len() * 6).chain(&NEGATIVE_ENDS);
             moves.extend(all.filter(|to| issue.may_go(to)).map(|to| (number, *to)));
             if issue.status == "closed" {
-                moves.extend(["triaged", "verified", "duplicate", "wont_fix"].map(|to| (number, to)));
+                moves.extend(
+                    ["triaged", "verified", "duplicate", "wont_fix"].map(|to| (number, to)),
+                );
             }
         }
         moves
