@@ -5,3 +5,4 @@ pub mod floor;
 pub mod pay;
 pub mod report;
 pub mod same_schema;
+pub mod triage;

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{pay, report};
+use system_tests::bench::{pay, report, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -26,12 +26,33 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// The inbox and the list of all issues beside the read of one issue by its key.
+    Triage {
+        /// Issues to choose from.
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
+        /// How often each read is measured.
+        #[arg(long, default_value_t = 500)]
+        rounds: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let Bench::Pay { sizes, rounds, rows, write } = Cli::parse().bench;
-    let plan = pay::Plan { sizes, rounds, rows };
-    let text = quittance_chassis::run::block_on(async move { pay::run(&plan).await })?;
+    let (name, about, text, write) = match Cli::parse().bench {
+        Bench::Pay { sizes, rounds, rows, write } => {
+            let plan = pay::Plan { sizes, rounds, rows };
+            let text = quittance_chassis::run::block_on(async move { pay::run(&plan).await })?;
+            ("pay", pay::ABOUT, text, write)
+        }
+        Bench::Triage { rows, rounds, write } => {
+            let plan = triage::Plan { rows, rounds };
+            let text = quittance_chassis::run::block_on(async move { triage::run(&plan).await })?;
+            ("triage", triage::ABOUT, text, write)
+        }
+    };
     print!("{text}");
-    if write { report::write("pay", pay::ABOUT, &text) } else { Ok(()) }
+    if write { report::write(name, about, &text) } else { Ok(()) }
 }

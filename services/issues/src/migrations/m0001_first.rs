@@ -91,6 +91,14 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX issues_snapshot ON issues (organization_id, id)",
     "CREATE INDEX issues_cycle ON issues (organization_id, cycle_id, created_at, id)",
     "CREATE INDEX issues_reporter ON issues (organization_id, reporter_id, created_at, id)",
+    // The list of all issues, narrowed to one of these: a walk along `issues_recent` would read
+    // everything newer than what few issues are.
+    "CREATE INDEX issues_product ON issues (organization_id, product_id, created_at, id)",
+    "CREATE INDEX issues_severity ON issues (organization_id, severity, created_at, id)",
+    "CREATE INDEX issues_status ON issues (organization_id, status, created_at, id)",
+    // The payout status, as `issue_list` asks for it.
+    "CREATE INDEX issues_payout \
+     ON issues (organization_id, COALESCE(pay_status, review), created_at, id)",
     "CREATE INDEX issues_triage ON issues (organization_id, severity, created_at DESC, id DESC) \
      WHERE status = 'open' AND review = 'pending'",
     "CREATE INDEX issues_undecided ON issues (organization_id, created_at, id) \
