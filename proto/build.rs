@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 const FILES: &[&str] = &[
     "quittance/common/v1/common.proto",
+    "quittance/audit/v1/audit.proto",
     "quittance/issues/v1/members.proto",
     "quittance/issues/v1/products.proto",
     "quittance/issues/v1/cycles.proto",
     "quittance/issues/v1/issues.proto",
     "quittance/issues/v1/notifications.proto",
     "quittance/payouts/v1/payouts.proto",
-    "quittance/payouts/v1/audit.proto",
     "quittance/payouts/v1/plans.proto",
     "quittance/balance/v1/balance.proto",
 ];

@@ -32,12 +32,15 @@ pub(super) fn is_open(path: &str) -> bool {
     OPEN.iter().any(|service| path.starts_with(service))
 }
 
+/// What tells of a refusal is open to whoever is refused, and so to those who may only look.
+const NOTES: &str = "/NoteDenial";
+
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Method {
     pub(super) path: &'static str,
     roles: &'static [Role],
-    read_only: bool,
+    pub(super) read_only: bool,
 }
 
 impl Method {
@@ -57,7 +60,10 @@ impl Method {
 pub(super) fn index(access: Access) -> HashMap<&'static str, Method> {
     access
         .iter()
-        .map(|(path, roles)| (*path, Method { path, roles, read_only: is_read_only(path) }))
+        .map(|(path, roles)| {
+            let read_only = is_read_only(path) || path.ends_with(NOTES);
+            (*path, Method { path, roles, read_only })
+        })
         .collect()
 }
 
