@@ -62,7 +62,8 @@ fn rows(count: usize) -> WriteSet {
     let ctx = ctx();
     let mut journal = Journal::new("test");
     for n in 0..count {
-        let entry = Entry::new("thing.made", "thing", Uuid::now_v7()).after(format!("{{\"n\":{n}}}"));
+        let entry =
+            Entry::new("thing.made", "thing", Uuid::now_v7()).after(format!("{{\"n\":{n}}}"));
         journal.note(&ctx, entry);
     }
     let mut set = WriteSet::new();
@@ -234,10 +235,7 @@ async fn a_changed_a_removed_and_a_forged_row_are_found() {
         (&linked, Some((31, Flaw::ForgedLink))),
         // A row and its seal are gone.
         ("DELETE FROM audit_seals WHERE ordinal = 11", Some((12, Flaw::ForgedLink))),
-        (
-            "UPDATE audit_seals SET hash = prev WHERE ordinal = 5",
-            Some((5, Flaw::Changed)),
-        ),
+        ("UPDATE audit_seals SET hash = prev WHERE ordinal = 5", Some((5, Flaw::Changed))),
     ];
     for (sql, wanted) in tampering {
         for db in databases("test").await {

@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::access::{self, Row, Who};
+use crate::denial;
 use crate::edge::RequestId;
 use crate::problem::Problem;
 use crate::state::Gateway;
@@ -60,8 +61,14 @@ pub(crate) async fn guard(
     if let Who::Roles(roles) = row.who {
         let token = bearer(request.headers()).ok_or_else(|| refused(&AuthError::Missing))?;
         let principal = gateway.verifier.verify(&token).await.map_err(|error| refused(&error))?;
-        allow(row, roles, &principal)?;
         let caller = caller(&principal, token, &request);
+        if let Err(problem) = allow(row, roles, &principal) {
+            if !row.is_read_only() {
+                let path = request.uri().path().to_owned();
+                denial::note(&gateway, &caller, row, &path, &problem.code).await;
+            }
+            return Err(problem);
+        }
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)

@@ -11,7 +11,7 @@ mod products;
 mod triage;
 mod verify;
 
-use quittance_chassis::limited;
+use quittance_chassis::{audit, limited};
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
 use quittance_proto::issues::v1::issue_service_server::IssueServiceServer;
 use quittance_proto::issues::v1::member_service_server::MemberServiceServer;
@@ -29,4 +29,5 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(CycleServiceServer::new(issues.clone())))
         .add_service(limited!(IssueServiceServer::new(issues.clone())))
         .add_service(limited!(NotificationServiceServer::new(issues.clone())))
+        .add_service(audit::service(issues.db().clone()))
 }

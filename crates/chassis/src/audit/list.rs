@@ -124,8 +124,7 @@ mod tests {
         ];
         for filter in filters {
             for before in [None, Some((noon, 77))] {
-                let (sql, values) =
-                    statement(OrganizationId(Uuid::nil()), &filter, before, 50);
+                let (sql, values) = statement(OrganizationId(Uuid::nil()), &filter, before, 50);
                 let explain = format!("EXPLAIN {sql}");
                 let explain = Statement::from_sql_and_values(db.backend(), explain, values);
                 let plan: Vec<String> = conn

@@ -199,9 +199,8 @@ impl End {
 
 /// The next rows after a number.
 async fn fresh(db: &Db, high: i64) -> Result<Vec<Record>, DbErr> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM audit_log a WHERE a.seq > $1 ORDER BY a.seq LIMIT {CHUNK}"
-    );
+    let sql =
+        format!("SELECT {COLUMNS} FROM audit_log a WHERE a.seq > $1 ORDER BY a.seq LIMIT {CHUNK}");
     read(db, &sql, vec![high.into()]).await
 }
 

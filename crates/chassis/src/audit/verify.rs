@@ -62,10 +62,7 @@ impl Flaw {
 
 /// Recomputes the chain from its beginning. `progress` hears how many seals hold so far, and of how
 /// many.
-pub async fn verify(
-    db: &Db,
-    mut progress: impl FnMut(i64, i64) + Send,
-) -> Result<Verdict, DbErr> {
+pub async fn verify(db: &Db, mut progress: impl FnMut(i64, i64) + Send) -> Result<Verdict, DbErr> {
     let total = total(db).await?;
     let (mut ordinal, mut hash, mut broken) = (0, GENESIS, None);
     while broken.is_none() {

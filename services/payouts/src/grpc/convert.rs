@@ -18,7 +18,6 @@ use crate::domain::earning::EarningStatus;
 use crate::domain::order::{Group, MAX_ISSUES, OnBlocked, Order, OrderError};
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
 use crate::domain::settlement::{NewPayout, Settlement};
-use crate::store::audit::AuditEntry;
 use crate::store::queue::Sum;
 use crate::store::stream::Told;
 
@@ -256,23 +255,5 @@ pub(super) fn earning(told: Told) -> proto::Earning {
         reference: told.reference.unwrap_or_default(),
         pay_time: told.paid_at.map(time),
         version: earning.version,
-    }
-}
-
-/// One decision.
-pub(super) fn audit_entry(entry: AuditEntry) -> proto::AuditEntry {
-    proto::AuditEntry {
-        audit_id: entry.id.to_string(),
-        time: Some(time(entry.occurred_at)),
-        actor_id: entry.actor_id.to_string(),
-        actor_role: entry.actor_role,
-        impersonator_id: entry.impersonator_id.map(|id| id.to_string()).unwrap_or_default(),
-        action: entry.action,
-        entity: entry.entity,
-        entity_id: entry.entity_id.to_string(),
-        before: entry.before.unwrap_or_default(),
-        after: entry.after.unwrap_or_default(),
-        reason: entry.reason.unwrap_or_default(),
-        request_id: entry.request_id,
     }
 }

@@ -80,21 +80,6 @@ pub(crate) fn change(
     journal.write_to(ctx, set);
 }
 
-/// Notes that a plan was to be committed or cancelled in vain.
-pub(crate) fn refuse(
-    ctx: &Ctx,
-    service: &'static str,
-    set: &mut WriteSet,
-    plan: &Plan,
-    refusal: &PlanError,
-) {
-    let mut journal = Journal::new(service);
-    // Reasons are words that need no escaping.
-    let after = format!("{{\"reason\":\"{}\"}}", refusal.reason());
-    journal.note(ctx, Entry::new("plan.refused", "plan", plan.id.0).after(after));
-    journal.write_to(ctx, set);
-}
-
 fn tell(ctx: &Ctx, journal: &mut Journal, before: Option<&Plan>, plan: &Plan) {
     let (action, kind) = match plan.state {
         PlanState::Open => ("plan.created", Some(kind::PLAN_CREATED)),

@@ -77,9 +77,8 @@ impl Gaps {
              CROSS JOIN LATERAL (SELECT * FROM audit_log l WHERE l.seq BETWEEN g.low AND g.high \
              ORDER BY l.seq LIMIT {CHUNK}) a ORDER BY a.seq LIMIT {CHUNK}"
         );
-        let bounds = |of: fn(&Gap) -> i64| -> Value {
-            self.0.iter().map(of).collect::<Vec<i64>>().into()
-        };
+        let bounds =
+            |of: fn(&Gap) -> i64| -> Value { self.0.iter().map(of).collect::<Vec<i64>>().into() };
         read(db, &sql, vec![bounds(|gap| gap.from), bounds(|gap| gap.to)]).await
     }
 
