@@ -10,7 +10,6 @@ use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::batch_pay_response::Outcome as BatchOutcome;
 use quittance_proto::payouts::v1::pay_issue_response::Outcome as IssueOutcome;
 use tonic::Status;
-use uuid::Uuid;
 
 use crate::app::{Error, QueueEntry, QueuePage};
 use crate::domain::decision::Excluded;
@@ -31,11 +30,6 @@ pub(super) fn id<T: FromStr>(field: &str, text: &str) -> Result<T, Status> {
 /// Reads an id that may be left out.
 pub(super) fn optional_id<T: FromStr>(field: &str, text: &str) -> Result<Option<T>, Status> {
     if text.is_empty() { Ok(None) } else { id(field, text).map(Some) }
-}
-
-/// Reads the id of anything, which may be left out.
-pub(super) fn optional_uuid(field: &str, text: &str) -> Result<Option<Uuid>, Status> {
-    optional_id(field, text)
 }
 
 /// Reads a method of payment.

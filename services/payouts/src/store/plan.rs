@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use self::read::{find, included, items, list};
-use crate::domain::plan::{Drawn, Filters, Plan, PlanError, PlanItem, PlanState};
+use crate::domain::plan::{Drawn, Filters, Plan, PlanItem, PlanState};
 
 /// Filters as they are stored.
 #[derive(Serialize, Deserialize)]
