@@ -68,7 +68,8 @@ async fn payouts(shop: &Shop) -> usize {
 }
 
 async fn actions(who: &Person, entity: &str) -> Vec<Value> {
-    let page = who.get(&format!("/api/admin/audit?entityId={entity}")).await.expect(200);
+    let page =
+        who.get(&format!("/api/admin/audit?service=payouts&entityId={entity}")).await.expect(200);
     page["items"].as_array().unwrap().clone()
 }
 
