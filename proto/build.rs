@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 const FILES: &[&str] = &[
     "quittance/common/v1/common.proto",
+    "quittance/audit/v1/audit.proto",
     "quittance/issues/v1/members.proto",
     "quittance/issues/v1/products.proto",
     "quittance/issues/v1/cycles.proto",
@@ -12,7 +13,6 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/notifications.proto",
     "quittance/issues/v1/identity.proto",
     "quittance/payouts/v1/payouts.proto",
-    "quittance/payouts/v1/audit.proto",
     "quittance/payouts/v1/plans.proto",
     "quittance/balance/v1/balance.proto",
 ];

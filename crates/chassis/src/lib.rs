@@ -1,5 +1,6 @@
 //! Plumbing that every service shares. Nothing business-like enters here.
 
+pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod clock;

@@ -11,7 +11,9 @@ use clap::{Parser, Subcommand};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::config::{Config, ConfigError};
+use crate::db::Db;
 use crate::telemetry;
 
 /// Of every program that links the chassis, so that what is measured is what is deployed.
@@ -49,6 +51,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Brings its database to the schema of this version.
     fn migrate(config: Arc<Config>) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Opens its database, if it has one.
+    fn database(config: Arc<Config>) -> impl Future<Output = anyhow::Result<Option<Db>>> + Send;
 }
 
 /// What a service is started with.
@@ -78,9 +83,19 @@ enum Command {
     Serve,
     /// Brings the database to the schema of this version.
     Migrate,
+    /// About the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// What can be done with the audit log; the same for every program of ours.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Recomputes the chain of hashes over the log; fails if a row was changed, removed or forged.
+    Verify,
 }
 
 #[derive(Subcommand)]
@@ -122,6 +137,13 @@ fn dispatch<S: Service>(cli: Cli) -> anyhow::Result<()> {
             block_on(async move {
                 let _telemetry = telemetry::init(&config, S::NAME);
                 S::migrate(config).await
+            })
+        }
+        Command::Audit(AuditCommand::Verify) => {
+            let config = load()?;
+            block_on(async move {
+                let databases: Vec<Db> = S::database(config).await?.into_iter().collect();
+                audit::command::run(&databases).await
             })
         }
         Command::Config(ConfigCommand::Print) => print(&Config::reference()),

@@ -29,4 +29,9 @@ impl Balances {
     pub fn new(db: Db) -> Self {
         Self { db }
     }
+
+    /// The database that all of this is in.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
 }

@@ -6,7 +6,7 @@ mod convert;
 use std::pin::Pin;
 
 use quittance_chassis::grpc::caller;
-use quittance_chassis::limited;
+use quittance_chassis::{audit, limited};
 use quittance_proto::balance::v1::balance_service_server::{BalanceService, BalanceServiceServer};
 use quittance_proto::balance::v1::{
     ExportPaymentsRequest, ExportPaymentsResponse, GetBalanceRequest, GetBalanceResponse,
@@ -24,7 +24,8 @@ use crate::app::Balances;
 
 /// The services of this server.
 pub(crate) fn routes(balances: Balances) -> Routes {
-    Routes::new(limited!(BalanceServiceServer::new(balances)))
+    let trail = audit::service(balances.db().clone());
+    Routes::new(limited!(BalanceServiceServer::new(balances))).add_service(trail)
 }
 
 #[tonic::async_trait]

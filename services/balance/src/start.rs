@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use quittance_chassis::audit;
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::bus::{self, Bus, Subscription};
 use quittance_chassis::config::{Config, Mode};
@@ -36,6 +37,10 @@ impl Service for Binary {
     async fn migrate(config: Arc<Config>) -> anyhow::Result<()> {
         migrate(&config).await
     }
+
+    async fn database(config: Arc<Config>) -> anyhow::Result<Option<Db>> {
+        connect(&config).await.map(Some)
+    }
 }
 
 /// Starts the service: its database, its consumer and its server. It publishes nothing, hence it
@@ -56,10 +61,12 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     // A child, so that a failure here stops nobody else.
     let shutdown = started.shutdown.child_token();
     let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;
-    let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db);
+    let sealing = audit::spawn(db.clone(), shutdown.clone());
+    let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Projections::new(balances.clone()));
     let consuming = bus.subscribe(subscription, handler, shutdown.clone());
     let server = GrpcServer::new(NAME, verifier, ACCESS)
+        .audited(db)
         .limits(&config.grpc)
         .reflection(quittance_proto::DESCRIPTORS)
         .readiness(started.readiness);
@@ -69,6 +76,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         shutdown.cancel();
         consuming.await.context("the projections panicked")?;
         sweeping.await.context("the sweep panicked")?;
+        sealing.await.context("the sealer panicked")?;
         ended
     });
     Ok(Running { addr, task })

@@ -35,7 +35,7 @@ const DECIDERS: &[Role] = &[Role::Lead, Role::Admin];
 const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, Role::Auditor];
 /// Who sees all money of the organization.
 const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
-const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor];
+const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 const ADMINS: &[Role] = &[Role::Admin];
 
 const fn get(path: &'static str, roles: &'static [Role]) -> Row {
@@ -123,6 +123,7 @@ pub(crate) const TABLE: &[Row] = &[
     // Whoever views has the roles of the member.
     delete("/api/admin/impersonate", PEOPLE),
     get("/api/admin/impersonations", AUDITORS),
+    get("/api/admin/audit/verify", AUDITORS),
 ];
 
 /// Finds the row of a route. `HEAD` is a `GET` without its body.

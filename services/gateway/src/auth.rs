@@ -20,6 +20,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::access::{self, Row, Who};
+use crate::denial;
 use crate::edge::RequestId;
 use crate::problem::Problem;
 use crate::state::Gateway;
@@ -75,7 +76,13 @@ pub(crate) async fn guard(
             let viewing = noted(&gateway, &caller, row, &token, asked).await?;
             caller.viewing = Some(Arc::new(viewing));
         }
-        allowed?;
+        if let Err(problem) = allowed {
+            if !row.is_read_only() {
+                let path = request.uri().path().to_owned();
+                denial::note(&gateway, &caller, row, &path, &problem.code).await;
+            }
+            return Err(problem);
+        }
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)

@@ -3,6 +3,7 @@
 
 mod access;
 mod auth;
+mod denial;
 mod edge;
 mod extract;
 mod idempotency;
@@ -29,6 +30,7 @@ use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use http::header;
 use quittance_chassis::config::Config;
+use quittance_chassis::db::Db;
 use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
@@ -56,6 +58,10 @@ impl Service for Binary {
     async fn migrate(_config: Arc<Config>) -> anyhow::Result<()> {
         tracing::info!("the gateway has no database");
         Ok(())
+    }
+
+    async fn database(_config: Arc<Config>) -> anyhow::Result<Option<Db>> {
+        Ok(None)
     }
 }
 

@@ -10,6 +10,7 @@ use quittance_chassis::config::{Config, Mode};
 use quittance_chassis::grpc::{Client, MAX_ENCODE, channel, client};
 use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
+use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
@@ -19,7 +20,6 @@ use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
-use quittance_proto::payouts::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
 use tokio::sync::Semaphore;
@@ -122,6 +122,8 @@ clients! {
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
-    audit: AuditServiceClient over payouts,
+    issues_audit: AuditServiceClient over issues,
+    payouts_audit: AuditServiceClient over payouts,
+    balance_audit: AuditServiceClient over balance,
     balance: BalanceServiceClient over balance,
 }

@@ -14,6 +14,8 @@ const PAYERS: &[Role] = &[Lead, Admin, Finance, Service];
 /// Our own services, in whose name the development sign-in asks before anyone has a token.
 const OURSELVES: &[Role] = &[Service];
 
+const AUDITORS: &[Role] = &[Admin, Auditor, PlatformAdmin];
+
 /// The table of this service.
 pub const ACCESS: Access = &[
     ("/quittance.issues.v1.MemberService/EnsureMember", OURSELVES),
@@ -61,6 +63,9 @@ pub const ACCESS: Access = &[
     ("/quittance.issues.v1.ImpersonationService/NoteImpersonation", ANYONE),
     ("/quittance.issues.v1.ImpersonationService/ListImpersonations", &[Admin, Auditor]),
     ("/quittance.issues.v1.IssueService/StreamSnapshots", &[Admin, PlatformAdmin, Service]),
+    ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
+    ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
+    ("/quittance.audit.v1.AuditService/NoteDenial", ANYONE),
 ];
 
 #[cfg(test)]
@@ -76,7 +81,8 @@ mod tests {
     fn every_method_has_a_row_and_every_row_a_method() {
         let set = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap();
         let mut declared = BTreeSet::new();
-        for file in set.file.iter().filter(|file| file.package() == "quittance.issues.v1") {
+        let ours = ["quittance.issues.v1", "quittance.audit.v1"];
+        for file in set.file.iter().filter(|file| ours.contains(&file.package())) {
             for service in &file.service {
                 for method in &service.method {
                     let name = (file.package(), service.name(), method.name());

@@ -13,7 +13,7 @@ mod products;
 mod triage;
 mod verify;
 
-use quittance_chassis::limited;
+use quittance_chassis::{audit, limited};
 use quittance_proto::issues::v1::attachment_service_server::AttachmentServiceServer;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
 use quittance_proto::issues::v1::identity_service_server::IdentityServiceServer;
@@ -37,4 +37,5 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(IdentityServiceServer::new(issues.clone())))
         .add_service(limited!(ImpersonationServiceServer::new(issues.clone())))
         .add_service(limited!(AttachmentServiceServer::new(issues.clone())))
+        .add_service(audit::service(issues.db().clone()))
 }

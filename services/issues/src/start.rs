@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use quittance_chassis::audit;
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::bus::{self, Bus, relay};
 use quittance_chassis::config::{Config, Mode};
@@ -35,6 +36,10 @@ impl Service for Binary {
         let db = connect(&config).await?;
         migrate::<Migrator>(&db).await.context("migrating the issues database")
     }
+
+    async fn database(config: Arc<Config>) -> anyhow::Result<Option<Db>> {
+        connect(&config).await.map(Some)
+    }
 }
 
 /// Starts the service and tells `started.readiness` when it takes requests. It ends some time
@@ -63,8 +68,10 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     let handler = Arc::new(issues.clone());
     let subscription = consumer::subscription(db.clone());
     let consuming = bus.subscribe(subscription, handler, shutdown.clone());
-    let relaying = relay::spawn(db, bus, NAME, shutdown.clone());
+    let sealing = audit::spawn(db.clone(), shutdown.clone());
+    let relaying = relay::spawn(db.clone(), bus, NAME, shutdown.clone());
     let server = GrpcServer::new(NAME, verifier, ACCESS)
+        .audited(db)
         .limits(&config.grpc)
         .reflection(quittance_proto::DESCRIPTORS)
         .readiness(started.readiness);
@@ -74,6 +81,8 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         shutdown.cancel();
         let (consumed, relayed, mailed, kept, swept) =
             tokio::join!(consuming, relaying, mailing, keeping, sweeping);
+        // Told to stop as the others were; what they have written last is sealed by then or later.
+        sealing.await.context("the sealer panicked")?;
         ended?;
         kept.context("the housekeeping panicked")?;
         swept.context("the sweep panicked")?;

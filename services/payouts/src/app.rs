@@ -1,6 +1,5 @@
 //! The use cases of this service, one file each.
 
-mod audit;
 mod commit_plan;
 mod error;
 mod facts;
@@ -47,5 +46,10 @@ impl Payouts {
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
         Self { db, issues, policy }
+    }
+
+    /// The database that all of this is in.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
     }
 }

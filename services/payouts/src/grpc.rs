@@ -1,14 +1,12 @@
 //! The services as they are called: parse, ask the use case, reply. Nothing is decided here.
 
 mod access;
-mod audit;
 mod convert;
 mod payouts;
 mod plan_convert;
 mod plans;
 
-use quittance_chassis::limited;
-use quittance_proto::payouts::v1::audit_service_server::AuditServiceServer;
+use quittance_chassis::{audit, limited};
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
 use tonic::service::Routes;
@@ -20,6 +18,6 @@ pub use access::ACCESS;
 /// The services of this process.
 pub(crate) fn routes(payouts: Payouts) -> Routes {
     Routes::new(limited!(PayoutServiceServer::new(payouts.clone())))
-        .add_service(limited!(AuditServiceServer::new(payouts.clone())))
+        .add_service(audit::service(payouts.db().clone()))
         .add_service(limited!(PlanServiceServer::new(payouts)))
 }

@@ -14,6 +14,7 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use quittance_chassis::audit;
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::bus::{self, Bus, Subscription, relay};
 use quittance_chassis::config::{Config, Mode};
@@ -39,7 +40,7 @@ pub fn routes(payouts: Payouts) -> Routes {
 
 /// Starts the service: its database, its consumer, its relay and its server.
 pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::Result<Running> {
-    let db = db::open(config, &config.payouts, NAME).await?;
+    let db = connect(config).await?;
     if config.mode == Mode::Development {
         db::migrate::<Migrator>(&db).await.context("migrating payouts")?;
     }
@@ -58,8 +59,10 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
     // Before the relay: the in-process bus has no queue that would wait for a late consumer.
     let consumer = bus.subscribe(subscription, handler, start.shutdown.clone());
     let sweeping = db::retention::spawn(db.clone(), &config.retention, start.shutdown.clone())?;
-    let relay = relay::spawn(db, bus, "payouts", start.shutdown.clone());
+    let sealer = audit::spawn(db.clone(), start.shutdown.clone());
+    let relay = relay::spawn(db.clone(), bus, "payouts", start.shutdown.clone());
     let server = GrpcServer::new("payouts", verifier, ACCESS)
+        .audited(db)
         .limits(&config.grpc)
         .reflection(quittance_proto::DESCRIPTORS)
         .readiness(start.readiness);
@@ -68,6 +71,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
         consumer.await.context("the consumer of reviews panicked")?;
         relay.await.context("the relay panicked")?;
         sweeping.await.context("the sweep panicked")?;
+        sealer.await.context("the sealer panicked")?;
         ended
     });
     Ok(Running { addr, task })
@@ -75,8 +79,13 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
 
 /// Brings the database to the schema of this version.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let db = db::open(config, &config.payouts, NAME).await?;
+    let db = connect(config).await?;
     db::migrate::<Migrator>(&db).await.context("migrating payouts")
+}
+
+/// Opens the database of this service.
+pub async fn connect(config: &Config) -> anyhow::Result<db::Db> {
+    db::open(config, &config.payouts, NAME).await
 }
 
 /// As events, files and relays call this service.
@@ -95,5 +104,9 @@ impl Service for Binary {
 
     async fn migrate(config: Arc<Config>) -> anyhow::Result<()> {
         migrate(&config).await
+    }
+
+    async fn database(config: Arc<Config>) -> anyhow::Result<Option<db::Db>> {
+        connect(&config).await.map(Some)
     }
 }

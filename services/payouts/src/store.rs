@@ -1,6 +1,5 @@
 //! The tables of this service: rows are private to the modules below.
 
-pub(crate) mod audit;
 pub(crate) mod candidates;
 pub(crate) mod earning;
 pub(crate) mod payout;

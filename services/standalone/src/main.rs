@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
-use quittance_chassis::{faults, run, telemetry};
+use quittance_chassis::{audit, faults, run, telemetry};
 use quittance_kernel::{Principal, Role, Roles};
 use quittance_proto::issues::v1::EnsureMemberRequest;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
@@ -33,6 +33,9 @@ enum Command {
     Demo,
     /// Brings the databases to the schema of this version.
     Migrate,
+    /// About the audit logs of all services.
+    #[command(subcommand)]
+    Audit(run::AuditCommand),
     /// Makes a sign-in token of a running development instance.
     Token {
         /// E-mail of the member; created when missing.
@@ -79,6 +82,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => run::block_on(serve(config, false)),
         Command::Demo => run::block_on(serve(config, true)),
         Command::Migrate => run::block_on(migrate(config)),
+        Command::Audit(run::AuditCommand::Verify) => run::block_on(verify(config)),
         Command::Token { email, role, organization } => {
             run::block_on(token(config, email, role, organization))
         }
@@ -111,6 +115,15 @@ async fn migrate(config: Config) -> anyhow::Result<()> {
     quittance_issues::Binary::migrate(Arc::clone(&config)).await?;
     quittance_payouts::Binary::migrate(Arc::clone(&config)).await?;
     quittance_balance::Binary::migrate(config).await
+}
+
+async fn verify(config: Config) -> anyhow::Result<()> {
+    let databases = [
+        quittance_issues::connect(&config).await?,
+        quittance_payouts::connect(&config).await?,
+        quittance_balance::connect(&config).await?,
+    ];
+    audit::command::run(&databases).await
 }
 
 async fn token(

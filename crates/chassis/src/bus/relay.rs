@@ -4,7 +4,7 @@
 //! publishes a window twice, which consumers expect. Rows are removed rather than a cursor kept,
 //! because a sequence number can become visible after a higher one.
 
-mod leadership;
+pub(crate) mod leadership;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ struct Round {
 
 impl Relay {
     async fn run(mut self, shutdown: CancellationToken) {
-        let mut leadership = Leadership::new(self.db.clone(), self.name);
+        let mut leadership = Leadership::new(self.db.clone(), "relay", self.name);
         while !shutdown.is_cancelled() {
             if !leadership.holds().await {
                 wait(jittered(STANDBY), &shutdown).await;

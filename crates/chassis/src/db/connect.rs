@@ -19,6 +19,7 @@ pub struct Db {
     service: &'static str,
     url: Arc<str>,
     committed: Arc<Notify>,
+    audited: Arc<Notify>,
     /// SQLite has one writer: tasks queue here in order, instead of polling for the file lock.
     writer: Option<Arc<Mutex<()>>>,
 }
@@ -45,7 +46,8 @@ impl Db {
         let one_writer = conn.get_database_backend() == DbBackend::Sqlite;
         let writer = one_writer.then(|| Arc::new(Mutex::new(())));
         let committed = Arc::new(Notify::new());
-        Ok(Self { conn, service, url: url.into(), committed, writer })
+        let audited = Arc::new(Notify::new());
+        Ok(Self { conn, service, url: url.into(), committed, audited, writer })
     }
 
     /// A database in memory that vanishes with the value, for tests.
@@ -84,6 +86,12 @@ impl Db {
     #[must_use]
     pub fn committed(&self) -> &Arc<Notify> {
         &self.committed
+    }
+
+    /// Notified after each commit that may have written audit rows: wakes the sealer in this process.
+    #[must_use]
+    pub fn audited(&self) -> &Arc<Notify> {
+        &self.audited
     }
 
     /// Waits for this process's turn to write. `None` on PostgreSQL, which needs no queue.

@@ -1,5 +1,7 @@
 //! What a change leaves behind: one audit row, and one outbox row that carries its event.
 
+use std::borrow::Cow;
+
 use quittance_events::{Envelope, Payload, encode};
 use quittance_kernel::{Ctx, EventId};
 use uuid::Uuid;
@@ -10,8 +12,8 @@ use super::{Column, Insert, WriteSet};
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// What was done, such as `issue.approved`.
-    pub action: &'static str,
-    pub entity: &'static str,
+    pub action: Cow<'static, str>,
+    pub entity: Cow<'static, str>,
     pub entity_id: Uuid,
     /// JSON of what was there, where something was.
     pub before: Option<String>,
@@ -22,7 +24,12 @@ pub struct Entry {
 
 impl Entry {
     #[must_use]
-    pub fn new(action: &'static str, entity: &'static str, entity_id: Uuid) -> Self {
+    pub fn new(
+        action: impl Into<Cow<'static, str>>,
+        entity: impl Into<Cow<'static, str>>,
+        entity_id: Uuid,
+    ) -> Self {
+        let (action, entity) = (action.into(), entity.into());
         Self { action, entity, entity_id, before: None, after: None, reason: None }
     }
 
@@ -126,8 +133,8 @@ fn audit_rows(ctx: &Ctx, entries: Vec<(Entry, Option<Uuid>)>) -> Insert {
     for (entry, event) in entries {
         ids.push(Uuid::now_v7());
         events.push(event);
-        actions.push(entry.action.to_owned());
-        entities.push(entry.entity.to_owned());
+        actions.push(entry.action.into_owned());
+        entities.push(entry.entity.into_owned());
         entity_ids.push(entry.entity_id);
         befores.push(entry.before);
         afters.push(entry.after);

@@ -78,11 +78,21 @@ pub async fn chassis_tables(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
              actor_id {uuid} NOT NULL, actor_role text NOT NULL, impersonator_id {uuid}, \
              action text NOT NULL, entity text NOT NULL, entity_id {uuid} NOT NULL, \
              before text, after text, reason text, request_id text NOT NULL, event_id {uuid})",
+            // What happened to one entity.
             "CREATE INDEX audit_log_entity ON audit_log (organization_id, entity_id, seq)",
+            // The list of an organization, the newest first.
+            "CREATE INDEX audit_log_recent ON audit_log (organization_id, occurred_at, seq)",
+            // The chain over the log: see `audit::sealer`. Two seals in one place, or two of one
+            // row, are refused; `decided_to` is the number up to which no row can appear any more.
+            "CREATE TABLE audit_seals (ordinal bigint NOT NULL PRIMARY KEY, \
+             audit_seq bigint NOT NULL, audit_id {uuid} NOT NULL, prev text NOT NULL, \
+             hash text NOT NULL, decided_to bigint NOT NULL, sealed_at {time} NOT NULL, \
+             CONSTRAINT audit_seals_one_each UNIQUE (audit_seq))",
         ],
     )
     .await?;
-    forbid_changes(manager, "audit_log").await
+    forbid_changes(manager, "audit_log").await?;
+    forbid_changes(manager, "audit_seals").await
 }
 
 /// Makes a table append-only: the database itself refuses UPDATE and DELETE (product.md, rule 16).

@@ -17,6 +17,7 @@ pub struct Tx {
     ctx: Ctx,
     journal: Journal,
     committed: std::sync::Arc<Notify>,
+    audited: std::sync::Arc<Notify>,
     // Dropped last: the next writer of this process starts when this transaction is over.
     _turn: Option<OwnedMutexGuard<()>>,
 }
@@ -31,6 +32,7 @@ impl Tx {
             ctx: ctx.clone(),
             journal: Journal::new(db.service()),
             committed: db.committed().clone(),
+            audited: db.audited().clone(),
             _turn: turn,
         })
     }
@@ -68,7 +70,7 @@ impl Tx {
         set.execute(&self.conn).await
     }
 
-    /// Writes the journal and commits. Wakes the relay when there is something to relay.
+    /// Writes the journal and commits. Wakes the sealer, and the relay when there is something to relay.
     pub async fn commit(self) -> Result<(), WriteError> {
         let speaks = self.journal.has_events();
         let mut set = WriteSet::new();
@@ -77,6 +79,7 @@ impl Tx {
         crate::fail_point!("tx::before_commit");
         self.conn.commit().await?;
         crate::fail_point!("tx::after_commit");
+        self.audited.notify_one();
         if speaks {
             self.committed.notify_one();
         }

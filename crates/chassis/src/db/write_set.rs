@@ -151,8 +151,16 @@ impl WriteSet {
     }
 
     /// Writes the set by itself: one statement on PostgreSQL, one transaction on SQLite.
-    /// Wakes the relay afterwards.
+    /// Wakes relay and sealer afterwards.
     pub async fn commit(self, db: &Db) -> Result<(), WriteError> {
+        self.commit_quietly(db).await?;
+        db.committed().notify_one();
+        db.audited().notify_one();
+        Ok(())
+    }
+
+    /// Writes the set by itself and wakes nobody.
+    pub(crate) async fn commit_quietly(self, db: &Db) -> Result<(), WriteError> {
         if db.is_postgres() {
             self.execute(db.conn()).await?;
         } else {
@@ -161,7 +169,6 @@ impl WriteSet {
             conn.commit().await?;
             drop(turn);
         }
-        db.committed().notify_one();
         Ok(())
     }
 }

@@ -35,12 +35,16 @@ pub(super) fn is_open(path: &str) -> bool {
     OPEN.iter().any(|service| path.starts_with(service))
 }
 
+/// What tells of a refusal is open to whoever is refused, and so to those who may only look.
+const NOTES: &str = "/NoteDenial";
+
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Method {
     pub(super) path: &'static str,
     roles: &'static [Role],
     open_to_viewers: bool,
+    pub(super) read_only: bool,
 }
 
 impl Method {
@@ -62,8 +66,9 @@ pub(super) fn index(access: Access) -> HashMap<&'static str, Method> {
         .iter()
         .map(|(path, roles)| {
             let name = path.rsplit('/').next().unwrap_or_default();
-            let open_to_viewers = is_read_only(path) || OF_IMPERSONATION.contains(&name);
-            (*path, Method { path, roles, open_to_viewers })
+            let read_only = is_read_only(path) || path.ends_with(NOTES);
+            let open_to_viewers = read_only || OF_IMPERSONATION.contains(&name);
+            (*path, Method { path, roles, open_to_viewers, read_only })
         })
         .collect()
 }

@@ -29,6 +29,8 @@ use super::access::{Method, is_open};
 use super::caller::Caller;
 use super::metered::{Call, Metered};
 use super::{REQUEST_ID, TRACEPARENT, deadline};
+use crate::audit::denial::{Denials, Head};
+use crate::audit::is_denial;
 use crate::auth::{AuthError, Verifier};
 use crate::clock::now;
 use crate::problem::{self, Problem};
@@ -122,6 +124,8 @@ pub(super) struct Gate {
     pub(super) flights: TaskTracker,
     pub(super) default_deadline: Duration,
     pub(super) histogram: Histogram<f64>,
+    /// Where refused writes are noted; nowhere for a server without a database.
+    pub(super) denials: Option<Denials>,
 }
 
 /// Puts the edge around the routes of a server.
@@ -255,13 +259,34 @@ impl Pass {
     {
         let token = bearer(request.headers()).ok_or(AuthError::Missing)?;
         let principal = self.gate.verifier.verify(token).await?;
-        method.allows(&principal)?;
+        let allowed = method.allows(&principal);
         let caller = self.caller(principal, request.headers());
-        request.extensions_mut().insert(caller);
-        match inner.call(request).await {
-            Ok(response) => Ok(response),
-            Err(never) => match never {},
+        // Whoever is refused a write leaves a trace, whatever refuses it (rule 16).
+        let denials = self.gate.denials.as_ref().filter(|_| !method.read_only);
+        let ctx = denials.map(|_| caller.ctx.clone());
+        if let Err(error) = allowed {
+            if let (Some(denials), Some(ctx)) = (denials, ctx) {
+                let head = Head::of(request.into_body()).await;
+                denials.note(ctx, method.path, &head, error.reason().to_owned()).await;
+            }
+            return Err(error);
         }
+        request.extensions_mut().insert(caller);
+        let head = Head::default();
+        if denials.is_some() {
+            request = request.map(|body| head.overhear(body));
+        }
+        let response = match inner.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if let (Some(denials), Some(ctx)) = (denials, ctx)
+            && let Some(status) = Status::from_header_map(response.headers())
+            && is_denial(status.code())
+        {
+            denials.note(ctx, method.path, &head, problem::read(&status).reason).await;
+        }
+        Ok(response)
     }
 
     fn caller(&self, principal: Principal, headers: &HeaderMap) -> Caller {

@@ -17,8 +17,10 @@ use tonic_health::server::HealthReporter;
 use super::access::{Access, index, services};
 use super::edge::{EdgeLayer, Gate};
 use super::metered::histogram;
+use crate::audit::denial::Denials;
 use crate::auth::Verifier;
 use crate::config;
+use crate::db::Db;
 use crate::telemetry::Readiness;
 
 /// How long calls that are under way may take once the server was told to stop.
@@ -46,6 +48,7 @@ pub struct GrpcServer {
     descriptors: Option<&'static [u8]>,
     limits: config::Grpc,
     readiness: Readiness,
+    audited: Option<Db>,
 }
 
 impl GrpcServer {
@@ -59,7 +62,15 @@ impl GrpcServer {
             descriptors: None,
             limits: config::Grpc::default(),
             readiness: Readiness::default(),
+            audited: None,
         }
+    }
+
+    /// Notes every refused write in the audit log of this database.
+    #[must_use]
+    pub fn audited(mut self, db: Db) -> Self {
+        self.audited = Some(db);
+        self
     }
 
     /// Sets the limits.
@@ -149,6 +160,7 @@ impl GrpcServer {
             flights: TaskTracker::new(),
             default_deadline: Duration::from_secs(self.limits.default_deadline_seconds),
             histogram: histogram(),
+            denials: self.audited.clone().map(Denials::new),
         }
     }
 

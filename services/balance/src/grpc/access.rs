@@ -14,6 +14,9 @@ const OWN: &[Role] = &[
     Role::Service,
 ];
 
+/// Who reads the audit log.
+const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
+
 /// The methods of this service and the roles that may call each.
 pub const ACCESS: Access = &[
     ("/quittance.balance.v1.BalanceService/GetBalance", OWN),
@@ -23,6 +26,9 @@ pub const ACCESS: Access = &[
         "/quittance.balance.v1.BalanceService/GetOrganizationTotals",
         &[Role::Admin, Role::Finance, Role::Auditor],
     ),
+    ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
+    ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
+    ("/quittance.audit.v1.AuditService/NoteDenial", OWN),
 ];
 
 #[cfg(test)]
@@ -38,7 +44,8 @@ mod tests {
     fn every_method_says_who_may_call_it() {
         let files = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap().file;
         let mut methods = BTreeSet::new();
-        for file in files.iter().filter(|file| file.package() == "quittance.balance.v1") {
+        let ours = ["quittance.balance.v1", "quittance.audit.v1"];
+        for file in files.iter().filter(|file| ours.contains(&file.package())) {
             for service in &file.service {
                 for method in &service.method {
                     let (package, service) = (file.package(), service.name());

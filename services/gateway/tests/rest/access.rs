@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use quittance_chassis::config::Mode;
 use quittance_kernel::{MemberId, Role};
+use quittance_proto::audit::v1 as audit;
 use quittance_proto::issues::v1 as issues;
 use serde_json::{Value, json};
 use tonic::Status;
@@ -11,6 +12,7 @@ use tonic::Status;
 use crate::fake::Fake;
 use crate::house::{Answer, House, ID, OTHER, SECRET, config, forged};
 
+const NOTE: &str = "/quittance.audit.v1.AuditService/NoteDenial";
 const PREVIEW: &str = "/quittance.issues.v1.CycleService/PreviewGate";
 const NOTE: &str = "/quittance.issues.v1.ImpersonationService/NoteImpersonation";
 const ENSURE: &str = "/quittance.issues.v1.MemberService/EnsureMember";
@@ -75,7 +77,13 @@ async fn a_role_opens_its_routes_only() {
         let answer = with_token(&house, method, path, &token, json!({})).await;
         assert_eq!(answer.problem(), (403, "ROLE_REQUIRED".to_owned()), "{role} {path}");
     }
-    assert!(house.fake.calls().is_empty());
+    // A refused write is noted, a refused look is not; nothing else is asked of any service.
+    let calls = house.fake.calls();
+    assert_eq!(calls.len(), 4);
+    assert!(calls.iter().all(|call| call.path == NOTE), "{calls:?}");
+    let noted: audit::NoteDenialRequest = calls[0].message();
+    assert_eq!(noted.request, "POST /api/admin/payouts/batch-pay");
+    assert_eq!(noted.reason, "ROLE_REQUIRED");
 }
 
 #[tokio::test]

@@ -5,14 +5,19 @@
 //! and the issue; the whole answer is stored at the end.
 
 use prost::Message;
-use quittance_chassis::db::{Idempotency, WriteSet};
-use quittance_kernel::Ctx;
+use quittance_chassis::audit::{denial, is_denial};
+use quittance_chassis::db::{Entry, Idempotency, Insert, Journal, WriteSet};
+use quittance_chassis::problem::Problem as _;
+use quittance_kernel::{Ctx, IssueId};
 use quittance_proto::issues::v1 as proto;
 use uuid::Uuid;
 
 use super::convert;
 use crate::app::{Answer, Issues, Judgement, Outcome};
 use crate::error::{Error, StoreError};
+
+/// As audit rows name the method.
+const DECIDE: &str = "/quittance.issues.v1.IssueService/DecideTriage";
 
 /// What became of the decisions, as they are answered.
 pub(super) type Results = Vec<proto::TriageResult>;
@@ -30,15 +35,42 @@ pub(super) async fn decide(
     answer: Answer<Results>,
 ) -> Result<Results, Error> {
     let mut results = Vec::with_capacity(judgements.len());
+    let mut denials = Vec::new();
     for judgement in judgements {
-        results.push(decide_one(&issues, &ctx, &request_id, judgement).await?);
+        let (result, denial) = decide_one(&issues, &ctx, &request_id, judgement).await?;
+        results.push(result);
+        denials.extend(denial);
     }
+    leave(&issues, &ctx, answer.row(&ctx, &results), denials).await?;
+    Ok(results)
+}
+
+/// The audit row of a part that was refused (rule 16). The edge sees only the request as a whole,
+/// which was answered.
+pub(super) fn denied(issue: IssueId, method: &str, error: &Error) -> Option<Entry> {
+    is_denial(error.code()).then(|| denial("issue", issue.0, method, error.reason()))
+}
+
+/// Writes what is left to write when all parts are done: the answer, and what was refused.
+pub(super) async fn leave(
+    issues: &Issues,
+    ctx: &Ctx,
+    answer: Option<Insert>,
+    denials: Vec<Entry>,
+) -> Result<(), Error> {
     let mut set = WriteSet::new();
-    if let Some(row) = answer.row(&ctx, &results) {
+    if let Some(row) = answer {
         set.insert(row);
+    }
+    let mut journal = Journal::new(issues.db().service());
+    for entry in denials {
+        journal.note(ctx, entry);
+    }
+    journal.write_to(ctx, &mut set);
+    if !set.is_empty() {
         set.commit(issues.db()).await?;
     }
-    Ok(results)
+    Ok(())
 }
 
 async fn decide_one(
@@ -46,11 +78,11 @@ async fn decide_one(
     ctx: &Ctx,
     request_id: &str,
     judgement: Judgement,
-) -> Result<proto::TriageResult, Error> {
+) -> Result<(proto::TriageResult, Option<Entry>), Error> {
     let issue = judgement.issue;
     let key = part(request_id, &judgement)?;
     if let Some(known) = recall(issues, ctx, key.as_ref()).await? {
-        return Ok(known);
+        return Ok((known, None));
     }
     let answer = match &key {
         Some(key) => {
@@ -59,11 +91,14 @@ async fn decide_one(
         None => Answer::forgotten(),
     };
     match issues.decide(ctx, judgement, answer).await {
-        Ok(outcome) => Ok(convert::outcome(&outcome)),
+        Ok(outcome) => Ok((convert::outcome(&outcome), None)),
         // The same request may be under way a second time and have been faster here.
         Err(error) => match recall(issues, ctx, key.as_ref()).await? {
-            Some(known) => Ok(known),
-            None => Ok(convert::outcome(&Outcome::refused(issue, error)?)),
+            Some(known) => Ok((known, None)),
+            None => {
+                let denial = denied(issue, DECIDE, &error);
+                Ok((convert::outcome(&Outcome::refused(issue, error)?), denial))
+            }
         },
     }
 }

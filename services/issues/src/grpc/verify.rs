@@ -1,15 +1,18 @@
 //! Verifying many issues in one request, each remembered by itself, as the decisions of a triage are.
 
 use prost::Message as _;
-use quittance_chassis::db::{Idempotency, WriteSet};
+use quittance_chassis::db::{Entry, Idempotency};
 use quittance_kernel::{Ctx, IssueId};
 use quittance_proto::issues::v1 as proto;
 use uuid::Uuid;
 
 use super::convert;
-use super::triage::recall;
+use super::triage::{denied, leave, recall};
 use crate::app::{Answer, IssueDetail, Issues, Outcome};
 use crate::error::Error;
+
+/// As audit rows name the method.
+const VERIFY: &str = "/quittance.issues.v1.IssueService/BulkVerify";
 
 /// What became of the issues, as they are answered.
 pub(super) type Results = Vec<proto::VerifyResult>;
@@ -27,14 +30,13 @@ pub(super) async fn verify(
     answer: Answer<Results>,
 ) -> Result<Results, Error> {
     let mut results = Vec::with_capacity(ids.len());
+    let mut denials = Vec::new();
     for id in ids {
-        results.push(verify_one(&issues, &ctx, &request_id, id).await?);
+        let (result, denial) = verify_one(&issues, &ctx, &request_id, id).await?;
+        results.push(result);
+        denials.extend(denial);
     }
-    let mut set = WriteSet::new();
-    if let Some(row) = answer.row(&ctx, &results) {
-        set.insert(row);
-        set.commit(issues.db()).await?;
-    }
+    leave(&issues, &ctx, answer.row(&ctx, &results), denials).await?;
     Ok(results)
 }
 
@@ -43,21 +45,24 @@ async fn verify_one(
     ctx: &Ctx,
     request_id: &str,
     issue: IssueId,
-) -> Result<proto::VerifyResult, Error> {
+) -> Result<(proto::VerifyResult, Option<Entry>), Error> {
     let key = part(request_id, issue)?;
     if let Some(known) = recall(issues, ctx, key.as_ref()).await? {
-        return Ok(known);
+        return Ok((known, None));
     }
     let answer = match &key {
         Some(key) => Answer::remembered(key.clone(), |done| verified(done).encode_to_vec()),
         None => Answer::forgotten(),
     };
     match issues.verify(ctx, issue, answer).await {
-        Ok(done) => Ok(verified(&done)),
+        Ok(done) => Ok((verified(&done), None)),
         // The same request may be under way a second time and have been faster here.
         Err(error) => match recall(issues, ctx, key.as_ref()).await? {
-            Some(known) => Ok(known),
-            None => Ok(refused(&Outcome::refused(issue, error)?)),
+            Some(known) => Ok((known, None)),
+            None => {
+                let denial = denied(issue, VERIFY, &error);
+                Ok((refused(&Outcome::refused(issue, error)?), denial))
+            }
         },
     }
 }

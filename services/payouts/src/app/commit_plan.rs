@@ -88,20 +88,18 @@ impl Payouts {
         Ok(plan.ok_or(PlanError::NotFound(id))?)
     }
 
-    /// Leaves a trace of a refusal; a plan whose time is over is marked so.
+    /// Refuses; a plan whose time is over is marked so. The refusal itself is noted at the edge.
     async fn denied(&self, ctx: &Ctx, plan: &Plan, refusal: PlanError) -> Result<Error, Error> {
-        // Whoever else has changed the plan meanwhile has left a trace of that.
-        self.wrote(|| {
-            let mut set = WriteSet::new();
-            if plan.state_at(ctx.now) == plan.state {
-                store::plan::refuse(ctx, self.db.service(), &mut set, plan, &refusal);
-            } else {
+        if plan.state_at(ctx.now) != plan.state {
+            // Whoever else has changed the plan meanwhile has left a trace of that.
+            self.wrote(|| {
+                let mut set = WriteSet::new();
                 let expired = plan.moved(PlanState::Expired, None, ctx.now);
                 store::plan::change(ctx, self.db.service(), &mut set, plan, &expired);
-            }
-            set
-        })
-        .await?;
+                set
+            })
+            .await?;
+        }
         Ok(Error::Plan(refusal))
     }
 

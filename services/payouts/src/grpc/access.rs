@@ -17,6 +17,9 @@ const OWN: &[Role] = &[
 /// Who sees all money of the organization.
 const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 
+/// Who reads the audit log.
+const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
+
 /// The methods of this service and the roles that may call each.
 pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PayoutService/BatchPay", &[Role::Admin]),
@@ -30,7 +33,9 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PlanService/CancelPlan", &[Role::Admin]),
     ("/quittance.payouts.v1.PlanService/GetPlan", TREASURY),
     ("/quittance.payouts.v1.PlanService/ListPlans", TREASURY),
-    ("/quittance.payouts.v1.AuditService/ListAuditEntries", &[Role::Admin, Role::Auditor]),
+    ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
+    ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
+    ("/quittance.audit.v1.AuditService/NoteDenial", OWN),
 ];
 
 #[cfg(test)]
@@ -46,7 +51,8 @@ mod tests {
     fn every_method_says_who_may_call_it() {
         let files = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap().file;
         let mut methods = BTreeSet::new();
-        for file in files.iter().filter(|file| file.package() == "quittance.payouts.v1") {
+        let ours = ["quittance.payouts.v1", "quittance.audit.v1"];
+        for file in files.iter().filter(|file| ours.contains(&file.package())) {
             for service in &file.service {
                 for method in &service.method {
                     let (package, service) = (file.package(), service.name());

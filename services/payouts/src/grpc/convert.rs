@@ -10,7 +10,6 @@ use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::batch_pay_response::Outcome as BatchOutcome;
 use quittance_proto::payouts::v1::pay_issue_response::Outcome as IssueOutcome;
 use tonic::Status;
-use uuid::Uuid;
 
 use crate::app::{Error, QueueEntry, QueuePage};
 use crate::domain::decision::Excluded;
@@ -18,7 +17,6 @@ use crate::domain::earning::EarningStatus;
 use crate::domain::order::{Group, MAX_ISSUES, OnBlocked, Order, OrderError};
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
 use crate::domain::settlement::{NewPayout, Settlement};
-use crate::store::audit::AuditEntry;
 use crate::store::queue::Sum;
 use crate::store::stream::Told;
 
@@ -32,11 +30,6 @@ pub(super) fn id<T: FromStr>(field: &str, text: &str) -> Result<T, Status> {
 /// Reads an id that may be left out.
 pub(super) fn optional_id<T: FromStr>(field: &str, text: &str) -> Result<Option<T>, Status> {
     if text.is_empty() { Ok(None) } else { id(field, text).map(Some) }
-}
-
-/// Reads the id of anything, which may be left out.
-pub(super) fn optional_uuid(field: &str, text: &str) -> Result<Option<Uuid>, Status> {
-    optional_id(field, text)
 }
 
 /// Reads a method of payment.
@@ -256,23 +249,5 @@ pub(super) fn earning(told: Told) -> proto::Earning {
         reference: told.reference.unwrap_or_default(),
         pay_time: told.paid_at.map(time),
         version: earning.version,
-    }
-}
-
-/// One decision.
-pub(super) fn audit_entry(entry: AuditEntry) -> proto::AuditEntry {
-    proto::AuditEntry {
-        audit_id: entry.id.to_string(),
-        time: Some(time(entry.occurred_at)),
-        actor_id: entry.actor_id.to_string(),
-        actor_role: entry.actor_role,
-        impersonator_id: entry.impersonator_id.map(|id| id.to_string()).unwrap_or_default(),
-        action: entry.action,
-        entity: entry.entity,
-        entity_id: entry.entity_id.to_string(),
-        before: entry.before.unwrap_or_default(),
-        after: entry.after.unwrap_or_default(),
-        reason: entry.reason.unwrap_or_default(),
-        request_id: entry.request_id,
     }
 }

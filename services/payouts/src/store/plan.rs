@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use self::read::{find, included, items, list};
-use crate::domain::plan::{Drawn, Filters, Plan, PlanError, PlanItem, PlanState};
+use crate::domain::plan::{Drawn, Filters, Plan, PlanItem, PlanState};
 
 /// Filters as they are stored.
 #[derive(Serialize, Deserialize)]
@@ -77,21 +77,6 @@ pub(crate) fn change(
     set.update(update);
     let mut journal = Journal::new(service);
     tell(ctx, &mut journal, Some(before), after);
-    journal.write_to(ctx, set);
-}
-
-/// Notes that a plan was to be committed or cancelled in vain.
-pub(crate) fn refuse(
-    ctx: &Ctx,
-    service: &'static str,
-    set: &mut WriteSet,
-    plan: &Plan,
-    refusal: &PlanError,
-) {
-    let mut journal = Journal::new(service);
-    // Reasons are words that need no escaping.
-    let after = format!("{{\"reason\":\"{}\"}}", refusal.reason());
-    journal.note(ctx, Entry::new("plan.refused", "plan", plan.id.0).after(after));
     journal.write_to(ctx, set);
 }
 

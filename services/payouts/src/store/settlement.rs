@@ -255,13 +255,17 @@ fn tell_excluded(ctx: &Ctx, journal: &mut Journal, excluded: &[Excluded], source
             source.as_str(),
             words.join("\",\"")
         );
+        let reason = Some(words.join(","));
         if refused.by_gate() {
-            let entry = Entry::new("payout.gate_blocked", "issue", refused.issue.0).after(after);
+            let entry = Entry::new("payout.gate_blocked", "issue", refused.issue.0)
+                .after(after)
+                .because(reason);
             let blocked =
                 GateBlocked { issue_id: refused.issue.0, source: source.as_str().to_owned() };
             journal.record(ctx, entry, kind::PAYOUT_GATE_BLOCKED, blocked);
         } else {
-            let entry = Entry::new("payout.refused", "issue", refused.issue.0).after(after);
+            let entry =
+                Entry::new("payout.refused", "issue", refused.issue.0).after(after).because(reason);
             journal.note(ctx, entry);
         }
     }

@@ -1,6 +1,7 @@
 //! Who sees what.
 
 use quittance_kernel::{OrganizationId, Role};
+use quittance_proto::audit::v1 as audit;
 use quittance_proto::payouts::v1 as proto;
 
 use crate::world::{World, batch, group, paid, paid_issue, problem, single, somebody, worlds};
@@ -159,25 +160,25 @@ async fn the_audit_log_is_read_by_those_who_may() {
     for world in worlds().await {
         let issue = world.issue(5);
         paid_issue(world.pay(&world.admin, single(issue, "")).await.unwrap());
-        let read = |who: &quittance_kernel::Principal, message: proto::ListAuditEntriesRequest| {
+        let read = |who: &quittance_kernel::Principal, message: audit::ListAuditEntriesRequest| {
             let request = world.signed(who, message);
             let mut client = world.audit.clone();
             async move { client.list_audit_entries(request).await }
         };
-        let page = proto::ListAuditEntriesRequest { page_size: 1, ..Default::default() };
+        let page = audit::ListAuditEntriesRequest { page_size: 1, ..Default::default() };
         let first = read(&world.admin, page.clone()).await.unwrap().into_inner();
         assert_eq!(first.entries[0].action, "payout.paid");
         assert_eq!(first.entries[0].actor_id, world.admin.member.to_string());
-        let page = proto::ListAuditEntriesRequest { page_token: first.next_page_token, ..page };
+        let page = audit::ListAuditEntriesRequest { page_token: first.next_page_token, ..page };
         let second = read(&world.admin, page).await.unwrap().into_inner();
         assert_eq!(second.entries[0].action, "payout.issue_paid");
         assert!(second.next_page_token.is_empty());
-        let of = proto::ListAuditEntriesRequest {
+        let of = audit::ListAuditEntriesRequest {
             entity_id: second.entries[0].entity_id.clone(),
             ..Default::default()
         };
         assert_eq!(read(&world.admin, of).await.unwrap().into_inner().entries.len(), 1);
         let member = somebody(world.admin.organization, &[Role::Member]);
-        assert!(read(&member, proto::ListAuditEntriesRequest::default()).await.is_err());
+        assert!(read(&member, audit::ListAuditEntriesRequest::default()).await.is_err());
     }
 }
