@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/notifications.proto",
     "quittance/payouts/v1/payouts.proto",
     "quittance/payouts/v1/audit.proto",
+    "quittance/payouts/v1/partners.proto",
     "quittance/payouts/v1/plans.proto",
     "quittance/balance/v1/balance.proto",
 ];
@@ -24,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .include_file("mod.rs")
         .bytes(".quittance.balance.v1.ExportPaymentsResponse.chunk")
+        .bytes(".quittance.payouts.v1.ExportPartnerPayoutsResponse.chunk")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

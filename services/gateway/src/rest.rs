@@ -3,6 +3,8 @@
 mod audit;
 mod balance;
 mod batch;
+mod commission_rules;
+mod commissions;
 mod cycles;
 mod issue;
 mod issues;
@@ -11,6 +13,8 @@ mod member;
 mod members;
 mod notifications;
 mod overview;
+mod partner_payouts;
+mod partners;
 mod payments;
 mod payouts;
 mod plans;
@@ -48,6 +52,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         run_batch::routes(),
         plans::routes(),
         payouts::routes(),
+        partner_payouts::routes(),
+        partners::routes(),
+        commissions::routes(),
+        commission_rules::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

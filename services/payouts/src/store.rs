@@ -2,7 +2,10 @@
 
 pub(crate) mod audit;
 pub(crate) mod candidates;
+pub(crate) mod commission;
 pub(crate) mod earning;
+pub(crate) mod partner;
+pub(crate) mod partner_read;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod queue;
