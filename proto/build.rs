@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/notifications.proto",
     "quittance/issues/v1/identity.proto",
     "quittance/payouts/v1/payouts.proto",
+    "quittance/payouts/v1/partners.proto",
     "quittance/payouts/v1/plans.proto",
     "quittance/balance/v1/balance.proto",
 ];
@@ -28,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".quittance.balance.v1.ExportPaymentsResponse.chunk")
         .bytes(".quittance.issues.v1.UploadAttachmentRequest.chunk")
         .bytes(".quittance.issues.v1.StreamAttachmentResponse.chunk")
+        .bytes(".quittance.payouts.v1.ExportPartnerPayoutsResponse.chunk")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

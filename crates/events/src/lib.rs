@@ -10,8 +10,8 @@ mod payload;
 
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
-    BatchCompleted, CycleState, EarningState, GateBlocked, IssueState, MemberState, Payload,
-    PayoutFailed, PayoutState, PlanState, PlanTotal, ProductState, Rates,
+    BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, IssueState,
+    MemberState, Payload, PayoutFailed, PayoutState, PlanState, PlanTotal, ProductState, Rates,
 };
 
 /// The event types, which are the routing keys too.
@@ -39,6 +39,10 @@ pub mod kind {
         EARNING_APPROVED = "earning.approved",
         EARNING_REJECTED = "earning.rejected",
         EARNING_VOIDED = "earning.voided",
+        COMMISSION_CREATED = "commission.created",
+        PAYOUT_CREATED = "payout.created",
+        PAYOUT_APPROVED = "payout.approved",
+        PAYOUT_REJECTED = "payout.rejected",
         PAYOUT_PAID = "payout.paid",
         PAYOUT_ISSUE_PAID = "payout.issue_paid",
         PAYOUT_FAILED = "payout.failed",

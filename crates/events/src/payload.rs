@@ -30,6 +30,7 @@ payloads! {
     EarningState, "earning", earning_id;
     PayoutState, "payout", payout_id;
     PayoutFailed, "payout_failed", payout_id;
+    CommissionState, "commission", commission_id;
     GateBlocked, "gate_blocked", issue_id;
     BatchCompleted, "batch", batch_id;
     PlanState, "plan", plan_id;
@@ -140,8 +141,8 @@ pub struct EarningState {
     pub reason: Option<String>,
 }
 
-/// `payout.paid`. Its items are told one by one by `payout.issue_paid`, so that no message grows
-/// with the size of a payment.
+/// `payout.created`, `.approved`, `.rejected` and `.paid`. Its items are told one by one by
+/// `payout.issue_paid`, so that no message grows with the size of a payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PayoutState {
     pub payout_id: Uuid,
@@ -150,12 +151,41 @@ pub struct PayoutState {
     pub payee_id: Uuid,
     pub amount_minor: i64,
     pub currency: String,
-    #[schemars(with = "String")]
-    pub method: Method,
+    /// Known once it is paid.
+    #[schemars(with = "Option<String>")]
+    pub method: Option<Method>,
     pub reference: String,
     pub status: String,
     pub item_count: i64,
     pub paid_at: Option<Timestamp>,
+    /// `issue`, `manual` or `commission`.
+    #[serde(default)]
+    pub source: String,
+    /// `2026-02` or `2026-Q1`, for a partner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Uuid>,
+    /// Why it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `commission.created`: what a sale earned a partner, or, when negative, what a refund took back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CommissionState {
+    pub commission_id: Uuid,
+    pub version: i64,
+    pub attribution_id: Uuid,
+    pub external_id: String,
+    pub partner_id: Uuid,
+    pub product_id: Option<Uuid>,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub occurred_at: Timestamp,
+    pub payable_at: Timestamp,
 }
 
 /// `payout.failed`: the money of a payout did not arrive.

@@ -88,6 +88,27 @@ fn earning() -> events::EarningState {
     }
 }
 
+fn payout() -> events::PayoutState {
+    events::PayoutState {
+        payout_id: Uuid::now_v7(),
+        version: 1,
+        batch_id: None,
+        payee_id: Uuid::now_v7(),
+        amount_minor: 1,
+        currency: "KZT".into(),
+        method: Some(Method::Bank),
+        reference: "r".into(),
+        status: "paid".into(),
+        item_count: 1,
+        paid_at: Some(noon()),
+        source: "manual".into(),
+        period: Some("2026-Q1".into()),
+        notes: None,
+        approved_by: Some(Uuid::now_v7()),
+        reason: None,
+    }
+}
+
 fn plan() -> events::PlanState {
     events::PlanState {
         plan_id: Uuid::now_v7(),
@@ -159,6 +180,11 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         check(name, earning());
     }
     check(kind::PAYOUT_ISSUE_PAID, earning());
+    for name in
+        [kind::PAYOUT_CREATED, kind::PAYOUT_APPROVED, kind::PAYOUT_REJECTED, kind::PAYOUT_PAID]
+    {
+        check(name, payout());
+    }
     check(
         kind::PAYOUT_FAILED,
         events::PayoutFailed {
@@ -175,19 +201,18 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         },
     );
     check(
-        kind::PAYOUT_PAID,
-        events::PayoutState {
-            payout_id: member_id,
+        kind::COMMISSION_CREATED,
+        events::CommissionState {
+            commission_id: member_id,
             version: 1,
-            batch_id: None,
-            payee_id: member_id,
-            amount_minor: 1,
-            currency: "KZT".into(),
-            method: Method::Bank,
-            reference: "r".into(),
-            status: "paid".into(),
-            item_count: 1,
-            paid_at: Some(noon()),
+            attribution_id: member_id,
+            external_id: "sale-1".into(),
+            partner_id: member_id,
+            product_id: None,
+            amount_minor: -1,
+            currency: "USD".into(),
+            occurred_at: noon(),
+            payable_at: noon(),
         },
     );
     check(

@@ -3,6 +3,7 @@
 //! What may enter here: a word of the business that at least two services use with exactly the
 //! same meaning. Rules of one context stay in that context's `domain`.
 
+mod csv;
 mod ctx;
 mod ids;
 mod money;
@@ -11,6 +12,7 @@ mod role;
 mod time;
 mod words;
 
+pub use csv::csv_cell;
 pub use ctx::{Ctx, Principal};
 pub use ids::{
     AttachmentId, BatchId, CycleId, EarningId, EventId, IssueId, MemberId, NotificationId,

@@ -4,6 +4,8 @@ mod attachments;
 mod audit;
 mod balance;
 mod batch;
+mod commission_rules;
+mod commissions;
 mod cycles;
 mod identity;
 mod impersonation;
@@ -14,6 +16,8 @@ mod member;
 mod members;
 mod notifications;
 mod overview;
+mod partner_payouts;
+mod partners;
 mod payments;
 mod payouts;
 mod plans;
@@ -55,6 +59,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         run_batch::routes(),
         plans::routes(),
         payouts::routes(),
+        partner_payouts::routes(),
+        partners::routes(),
+        commissions::routes(),
+        commission_rules::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

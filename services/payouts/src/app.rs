@@ -1,11 +1,17 @@
 //! The use cases of this service, one file each.
 
+mod commissions;
 mod commit_plan;
+mod create_payouts;
 mod error;
+mod export_payouts;
 mod facts;
+mod move_payouts;
+mod partner_error;
 mod pay;
 mod plan;
 mod plan_error;
+mod read_partners;
 mod read_payouts;
 mod read_plans;
 mod read_queue;
@@ -17,10 +23,14 @@ use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 
+pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
+pub(crate) use create_payouts::Created;
 pub use error::Error;
+pub(crate) use move_payouts::{Mode, Moved};
 pub(crate) use pay::Paid;
 pub(crate) use plan::Answered;
+pub(crate) use read_partners::Summary;
 pub(crate) use read_payouts::ListPayouts;
 pub(crate) use read_queue::{QueueEntry, QueuePage};
 pub(crate) use review::Heard;

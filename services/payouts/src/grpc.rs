@@ -1,12 +1,17 @@
 //! The services as they are called: parse, ask the use case, reply. Nothing is decided here.
 
 mod access;
+mod commissions;
 mod convert;
+mod partner_convert;
+mod partners;
 mod payouts;
 mod plan_convert;
 mod plans;
 
 use quittance_chassis::{audit, limited};
+use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
+use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
 use tonic::service::Routes;
@@ -19,5 +24,7 @@ pub use access::ACCESS;
 pub(crate) fn routes(payouts: Payouts) -> Routes {
     Routes::new(limited!(PayoutServiceServer::new(payouts.clone())))
         .add_service(audit::service(payouts.db().clone()))
+        .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
+        .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
         .add_service(limited!(PlanServiceServer::new(payouts)))
 }

@@ -1,7 +1,10 @@
 //! The tables of this service: rows are private to the modules below.
 
 pub(crate) mod candidates;
+pub(crate) mod commission;
 pub(crate) mod earning;
+pub(crate) mod partner;
+pub(crate) mod partner_read;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod queue;

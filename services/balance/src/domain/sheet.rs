@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use chrono::SecondsFormat;
 use csv::{Terminator, WriterBuilder};
-use quittance_kernel::{Method, Money, MoneyError, Severity, Timestamp, Totals};
+use quittance_kernel::{Method, Money, MoneyError, Severity, Timestamp, Totals, csv_cell};
 use sha2::{Digest as _, Sha256};
 
 const HEADER: [&str; 8] =
@@ -54,13 +54,13 @@ impl CsvSheet {
             self.rows += 1;
             let cells = [
                 Cow::from(row.at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-                neutral(row.cycle),
-                neutral(row.issue),
+                csv_cell(row.cycle),
+                csv_cell(row.issue),
                 row.severity.map_or("", Severity::as_str).into(),
                 row.amount.to_decimal().into(),
                 row.amount.currency().code().into(),
                 row.method.map_or("", Method::as_str).into(),
-                neutral(row.reference),
+                csv_cell(row.reference),
             ];
             // Writing eight cells to memory cannot fail.
             let _ = writer.write_record(cells.iter().map(|cell| cell.as_bytes()));
@@ -91,20 +91,6 @@ impl CsvSheet {
         }
         written
     }
-}
-
-/// Puts an apostrophe before what a spreadsheet would take for a formula. Blanks and byte order
-/// marks before the sign do not hide it, nor does its full-width form.
-fn neutral(text: &str) -> Cow<'_, str> {
-    let hidden = |c: char| match c {
-        '\t' | '\r' | '\n' => false,
-        '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}' => true,
-        _ => c.is_whitespace(),
-    };
-    let runs = text.trim_start_matches(hidden).starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
-    ]);
-    if runs { format!("'{text}").into() } else { text.into() }
 }
 
 #[cfg(test)]

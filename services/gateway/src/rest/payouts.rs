@@ -1,38 +1,37 @@
 //! Payouts: movements of money.
 
-use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use quittance_proto::payouts::v1 as wire;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::extract::{Params, Segments};
+use crate::extract::Segments;
 use crate::problem::Problem;
 use crate::reply::{Reply, required};
-use crate::rest::shapes::{Id, Page, time};
+use crate::rest::shapes::{Id, time};
 use crate::state::Gateway;
 use crate::words::{Method, PayoutState};
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+    OpenApiRouter::new().routes(routes!(one))
 }
 
 /// One movement of money to one payee in one currency by one method.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Payout {
-    id: Id,
+pub(super) struct Payout {
+    pub(super) id: Id,
     /// Null for a single payment.
     batch_id: Option<Id>,
     payee_id: Id,
     amount_minor: i64,
     currency: String,
-    #[schema(value_type = Method)]
+    /// Null until it is known how the money moves.
     method: Option<Method>,
     reference: String,
     #[schema(value_type = PayoutState)]
@@ -40,7 +39,7 @@ struct Payout {
     item_count: i32,
     paid_at: Option<DateTime<Utc>>,
     created_by: Option<Id>,
-    version: i64,
+    pub(super) version: i64,
     #[schema(value_type = DateTime<Utc>)]
     created_at: Option<DateTime<Utc>>,
     #[schema(value_type = DateTime<Utc>)]
@@ -83,7 +82,8 @@ struct PayoutDetail {
 struct PayoutItem {
     id: Id,
     earning_id: Id,
-    issue_id: Id,
+    /// Null for what no issue has earned.
+    issue_id: Option<Id>,
     amount_minor: i64,
     currency: String,
 }
@@ -94,45 +94,11 @@ impl From<wire::PayoutItem> for PayoutItem {
         Self {
             id: Id::new(item.payout_item_id),
             earning_id: Id::new(item.earning_id),
-            issue_id: Id::new(item.issue_id),
+            issue_id: Id::optional(item.issue_id),
             amount_minor: money.minor_units,
             currency: money.currency_code,
         }
     }
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct PayoutFilter {
-    payee: Option<Uuid>,
-    status: Option<PayoutState>,
-    page_size: Option<i32>,
-    page_token: Option<String>,
-}
-
-/// Lists payouts, the newest first.
-#[utoipa::path(
-    get,
-    path = "/api/admin/payouts/list",
-    operation_id = "listPayouts",
-    tag = "payouts",
-    params(PayoutFilter),
-    responses((status = 200, body = Page<Payout>))
-)]
-async fn list(
-    caller: Caller,
-    State(gateway): State<Gateway>,
-    Params(filter): Params<PayoutFilter>,
-) -> Result<Json<Page<Payout>>, Problem> {
-    let request = caller.request(wire::ListPayoutsRequest {
-        page_size: filter.page_size.unwrap_or_default(),
-        page_token: filter.page_token.unwrap_or_default(),
-        payee_id: filter.payee.map(|id| id.to_string()).unwrap_or_default(),
-        state: filter.status.map(PayoutState::number).unwrap_or_default(),
-    });
-    let reply = gateway.payouts().list_payouts(request).await?.into_inner();
-    Ok(Json(Page::of(reply.payouts, reply.next_page_token)))
 }
 
 /// Gets a payout with what it covers.

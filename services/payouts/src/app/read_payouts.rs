@@ -78,6 +78,6 @@ impl Payouts {
     }
 }
 
-fn sees(ctx: &Ctx, payee: MemberId) -> bool {
+pub(super) fn sees(ctx: &Ctx, payee: MemberId) -> bool {
     payee == ctx.member() || ctx.principal.roles.any_of(TREASURY)
 }

@@ -42,7 +42,8 @@ pub(crate) struct Payout {
     pub batch: Option<BatchId>,
     pub payee: MemberId,
     pub amount: Money,
-    pub method: Method,
+    /// Known once it is paid.
+    pub method: Option<Method>,
     pub reference: String,
     pub state: PayoutState,
     pub item_count: i64,

@@ -36,6 +36,22 @@ pub const ACCESS: Access = &[
     ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
     ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
     ("/quittance.audit.v1.AuditService/NoteDenial", OWN),
+    ("/quittance.payouts.v1.PartnerPayoutService/CreatePartnerPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.PartnerPayoutService/ApprovePartnerPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.PartnerPayoutService/RejectPartnerPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.PartnerPayoutService/MarkPartnerPayoutPaid", &[Role::Admin]),
+    ("/quittance.payouts.v1.PartnerPayoutService/BulkApprovePartnerPayouts", &[Role::Admin]),
+    ("/quittance.payouts.v1.PartnerPayoutService/ListPartnerPayouts", TREASURY),
+    ("/quittance.payouts.v1.PartnerPayoutService/GetPayoutStats", TREASURY),
+    ("/quittance.payouts.v1.PartnerPayoutService/ListPartners", TREASURY),
+    ("/quittance.payouts.v1.PartnerPayoutService/GetPartnerSummary", OWN),
+    ("/quittance.payouts.v1.PartnerPayoutService/ExportPartnerPayouts", TREASURY),
+    ("/quittance.payouts.v1.CommissionService/CreateAttribution", &[Role::Admin]),
+    ("/quittance.payouts.v1.CommissionService/RefundAttribution", &[Role::Admin]),
+    ("/quittance.payouts.v1.CommissionService/CreateCommissionRule", &[Role::Admin]),
+    ("/quittance.payouts.v1.CommissionService/ListCommissionRules", TREASURY),
+    ("/quittance.payouts.v1.CommissionService/ListPendingCommissions", TREASURY),
+    ("/quittance.payouts.v1.CommissionService/CreateCommissionPayouts", &[Role::Admin]),
 ];
 
 #[cfg(test)]

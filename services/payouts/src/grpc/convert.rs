@@ -94,7 +94,7 @@ pub(super) fn optional_state(field: &str, state: i32) -> Result<Option<PayoutSta
     })
 }
 
-fn wire_state(state: PayoutState) -> proto::PayoutState {
+pub(super) fn wire_state(state: PayoutState) -> proto::PayoutState {
     use proto::PayoutState as Wire;
     match state {
         PayoutState::PendingApproval => Wire::PendingApproval,
@@ -190,7 +190,7 @@ pub(super) fn payout(payout: Payout) -> proto::Payout {
         batch_id: payout.batch.map(|batch| batch.to_string()).unwrap_or_default(),
         payee_id: payout.payee.to_string(),
         amount: Some(money(payout.amount)),
-        method: wire_method(payout.method).into(),
+        method: payout.method.map_or(common::Method::Unspecified, wire_method).into(),
         reference: payout.reference,
         state: wire_state(payout.state).into(),
         item_count: i32::try_from(payout.item_count).unwrap_or(i32::MAX),
@@ -207,7 +207,11 @@ pub(super) fn item(item: PayoutItem) -> proto::PayoutItem {
     proto::PayoutItem {
         payout_item_id: item.id.to_string(),
         earning_id: item.earning.to_string(),
-        issue_id: item.issue.to_string(),
+        // What no issue has earned names none.
+        issue_id: Some(item.issue.0)
+            .filter(|id| !id.is_nil())
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
         amount: Some(money(item.amount)),
     }
 }

@@ -12,7 +12,7 @@ use super::{StoreError, money};
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
 
 #[derive(FromQueryResult)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     batch_id: Option<Uuid>,
     payee_id: Uuid,
@@ -68,7 +68,7 @@ pub(crate) async fn list(
     sql.all::<Row, _>(db.conn()).await?.into_iter().map(payout).collect()
 }
 
-fn payout(row: Row) -> Result<Payout, StoreError> {
+pub(super) fn payout(row: Row) -> Result<Payout, StoreError> {
     let corrupt = |column| StoreError::Corrupt { table: "payouts", id: row.id, column };
     let state = PayoutState::ALL
         .iter()
@@ -80,7 +80,11 @@ fn payout(row: Row) -> Result<Payout, StoreError> {
         batch: row.batch_id.map(BatchId),
         payee: MemberId(row.payee_id),
         amount: money("payouts", row.id, row.amount_minor, &row.currency)?,
-        method: row.method.parse().map_err(|_| corrupt("method"))?,
+        // Empty until a partner's payout is paid.
+        method: match row.method.as_str() {
+            "" => None,
+            word => Some(word.parse().map_err(|_| corrupt("method"))?),
+        },
         reference: row.reference,
         state,
         item_count: row.item_count,

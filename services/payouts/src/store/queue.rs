@@ -34,7 +34,8 @@ struct PayeeRow {
 
 /// A sum of `bigint` is a `numeric` on PostgreSQL.
 const SUMS: &str = "currency, CAST(SUM(amount_minor) AS BIGINT) AS amount_minor, \
-    count(*) AS count FROM earnings WHERE status = 'approved' AND organization_id = ";
+    count(*) AS count FROM earnings WHERE status = 'approved' AND source_kind = 'issue' \
+    AND organization_id = ";
 
 /// Sums over all payees, by currency.
 pub(crate) async fn totals(db: &Db, organization: OrganizationId) -> Result<Vec<Sum>, StoreError> {
@@ -57,7 +58,7 @@ pub(crate) async fn by_payee(
         .bind(SUMS, organization.0)
         .push(
             " AND payee_id IN (SELECT DISTINCT payee_id FROM earnings \
-             WHERE status = 'approved'",
+             WHERE status = 'approved' AND source_kind = 'issue'",
         )
         .bind(" AND organization_id = ", organization.0)
         .bind_some(" AND payee_id > ", after.map(|payee| payee.0))

@@ -227,11 +227,16 @@ fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
             payee_id: payout.payee.0,
             amount_minor: payout.total.minor(),
             currency: payout.total.currency().code().to_owned(),
-            method: payout.method,
+            method: Some(payout.method),
             reference: payout.reference.clone(),
             status: "paid".to_owned(),
             item_count: count(payout.issues.len()),
             paid_at: Some(ctx.now),
+            source: "issue".to_owned(),
+            period: None,
+            notes: None,
+            approved_by: None,
+            reason: None,
         };
         let entry = Entry::new("payout.paid", "payout", payout.id.0).after(after);
         journal.record(ctx, entry, kind::PAYOUT_PAID, state);

@@ -4,6 +4,7 @@
 mod cancel;
 mod consumer;
 mod facts;
+mod partners;
 mod pay;
 mod race;
 mod read;

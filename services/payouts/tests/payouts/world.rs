@@ -87,6 +87,10 @@ impl World {
         PayoutServiceClient::new(client(&self.address).unwrap())
     }
 
+    pub(crate) fn connection(&self) -> Client {
+        client(&self.address).unwrap()
+    }
+
     /// Signs a message in somebody's name.
     pub(crate) fn signed<T>(&self, who: &Principal, message: T) -> Request<T> {
         let token = self.verifier.mint(who, Duration::from_mins(10)).unwrap();
