@@ -39,8 +39,13 @@ pub mod kind {
         EARNING_APPROVED = "earning.approved",
         EARNING_REJECTED = "earning.rejected",
         EARNING_VOIDED = "earning.voided",
+        EARNING_RETURNED = "earning.returned",
+        EARNING_NETTED = "earning.netted",
         PAYOUT_PAID = "payout.paid",
         PAYOUT_ISSUE_PAID = "payout.issue_paid",
+        PAYOUT_VOIDED = "payout.voided",
+        PAYOUT_RETURNED = "payout.returned",
+        PAYOUT_CANCELLED = "payout.cancelled",
         PAYOUT_GATE_BLOCKED = "payout.gate_blocked",
         BATCH_COMPLETED = "batch.completed",
         PLAN_CREATED = "plan.created",
@@ -59,8 +64,10 @@ pub mod queue {
     }
 
     /// Issues mirrors what payouts has paid.
-    pub const ISSUES: Queue =
-        Queue { name: "issues.payouts", kinds: &["payout.issue_paid", "earning.voided"] };
+    pub const ISSUES: Queue = Queue {
+        name: "issues.payouts",
+        kinds: &["payout.issue_paid", "earning.voided", "earning.returned"],
+    };
     /// Payouts keeps earnings of what was approved.
     pub const PAYOUTS: Queue = Queue { name: "payouts.issues", kinds: &["issue.*"] };
     /// Balance projects everything about people's money.

@@ -117,7 +117,7 @@ pub struct IssueState {
     pub duplicate_of: Option<Uuid>,
 }
 
-/// `earning.approved`, `.rejected`, `.voided` and `payout.issue_paid` (S1-9)
+/// `earning.approved`, `.rejected`, `.voided`, `.returned`, `.netted` and `payout.issue_paid` (S1-9)
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EarningState {
     pub earning_id: Uuid,
@@ -137,9 +137,15 @@ pub struct EarningState {
     pub paid_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Only while void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided_at: Option<Timestamp>,
+    /// Only while void: what the payee still owes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receivable_minor: Option<i64>,
 }
 
-/// `payout.paid`. Its items are told one by one by `payout.issue_paid`, so that no message grows
+/// `payout.paid`, `.voided`, `.returned`, `.cancelled`. Its items are told one by one by `payout.issue_paid`, so that no message grows
 /// with the size of a payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PayoutState {
@@ -152,9 +158,15 @@ pub struct PayoutState {
     #[schemars(with = "String")]
     pub method: Method,
     pub reference: String,
+    /// Still `paid` when only some of its items were voided.
     pub status: String,
     pub item_count: i64,
     pub paid_at: Option<Timestamp>,
+    /// What the payee owed and was kept back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netted_minor: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `payout.gate_blocked` (S1-28): an attempt to pay was refused by the verification gate.

@@ -85,6 +85,8 @@ fn earning() -> events::EarningState {
         reference: Some("K-1".into()),
         paid_at: Some(noon()),
         reason: None,
+        voided_at: None,
+        receivable_minor: None,
     }
 }
 
@@ -159,9 +161,10 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         check(name, earning());
     }
     check(kind::PAYOUT_ISSUE_PAID, earning());
-    check(
-        kind::PAYOUT_PAID,
-        events::PayoutState {
+    for name in
+        [kind::PAYOUT_PAID, kind::PAYOUT_VOIDED, kind::PAYOUT_RETURNED, kind::PAYOUT_CANCELLED]
+    {
+        let state = events::PayoutState {
             payout_id: member_id,
             version: 1,
             batch_id: None,
@@ -173,8 +176,11 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
             status: "paid".into(),
             item_count: 1,
             paid_at: Some(noon()),
-        },
-    );
+            netted_minor: Some(0),
+            reason: Some("Sent twice".into()),
+        };
+        check(name, state);
+    }
     check(
         kind::PAYOUT_GATE_BLOCKED,
         events::GateBlocked { issue_id: member_id, source: "manual".into() },

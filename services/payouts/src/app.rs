@@ -4,6 +4,7 @@ mod audit;
 mod commit_plan;
 mod error;
 mod facts;
+mod lifecycle_error;
 mod pay;
 mod plan;
 mod plan_error;
@@ -13,6 +14,8 @@ mod read_queue;
 mod review;
 mod run_batch;
 mod stream;
+mod undo;
+mod void_earnings;
 
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};

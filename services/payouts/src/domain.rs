@@ -3,8 +3,11 @@
 pub(crate) mod decision;
 pub(crate) mod earning;
 pub(crate) mod eligibility;
+pub(crate) mod lifecycle;
 pub(crate) mod order;
 pub(crate) mod payout;
+pub(crate) mod payout_machine;
 pub(crate) mod plan;
+pub(crate) mod receivable;
 pub(crate) mod review;
 pub(crate) mod settlement;

@@ -29,6 +29,8 @@ pub(crate) fn earning(
         reference: Some("K-1".into()),
         paid_at: Some(noon()),
         reason: None,
+        voided_at: None,
+        receivable_minor: None,
     }
 }
 

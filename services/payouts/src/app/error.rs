@@ -8,6 +8,7 @@ use quittance_kernel::{MoneyError, PageError, PayoutId};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
+use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::plan::PlanError;
 use crate::store::StoreError;
@@ -25,6 +26,8 @@ pub enum Error {
     AdminOnly,
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Lifecycle(#[from] LifecycleError),
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error(transparent)]
@@ -61,6 +64,7 @@ impl Problem for Error {
             }
             Self::LeadMayNotPay | Self::AdminOnly => Code::PermissionDenied,
             Self::Plan(error) => error.code(),
+            Self::Lifecycle(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -87,6 +91,7 @@ impl Problem for Error {
             Self::LeadMayNotPay => "LEAD_MAY_NOT_PAY",
             Self::AdminOnly => "ROLE_REQUIRED",
             Self::Plan(error) => error.reason(),
+            Self::Lifecycle(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -116,6 +121,7 @@ impl Problem for Error {
             Self::Page(PageError::BadToken) => field("page_token", self.to_string()),
             Self::Idempotency(IdempotencyError::BadKey) => field("request_id", self.to_string()),
             Self::Plan(error) => error.fields(),
+            Self::Lifecycle(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -136,6 +142,7 @@ impl Problem for Error {
                 HashMap::from([("issue_id".to_owned(), issue.to_string())])
             }
             Self::Plan(error) => error.metadata(),
+            Self::Lifecycle(error) => error.metadata(),
             Self::Order(_)
             | Self::Total(_)
             | Self::LeadMayNotPay

@@ -30,6 +30,10 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PlanService/CancelPlan", &[Role::Admin]),
     ("/quittance.payouts.v1.PlanService/GetPlan", TREASURY),
     ("/quittance.payouts.v1.PlanService/ListPlans", TREASURY),
+    ("/quittance.payouts.v1.LifecycleService/VoidPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/ReturnPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/VoidEarnings", &[Role::Admin]),
     ("/quittance.payouts.v1.AuditService/ListAuditEntries", &[Role::Admin, Role::Auditor]),
 ];
 

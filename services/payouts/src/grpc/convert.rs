@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::app::{Error, QueueEntry, QueuePage};
 use crate::domain::decision::Excluded;
 use crate::domain::earning::EarningStatus;
+use crate::domain::lifecycle::Step;
 use crate::domain::order::{Group, MAX_ISSUES, OnBlocked, Order, OrderError};
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
 use crate::domain::settlement::{NewPayout, Settlement};
@@ -66,7 +67,8 @@ pub(super) fn batch(message: proto::BatchPayRequest) -> Result<Order, Status> {
     };
     let groups: Result<Vec<_>, _> =
         message.groups.into_iter().enumerate().map(|(index, asked)| group(index, asked)).collect();
-    Ok(Order::batch(groups?, on_blocked).map_err(Error::from)?)
+    let order = Order::batch(groups?, on_blocked).map_err(Error::from)?;
+    Ok(order.netting(message.net_receivables))
 }
 
 fn group(index: usize, group: proto::PayGroup) -> Result<Group, Status> {
@@ -162,6 +164,7 @@ pub(super) fn paid_group(payout: &NewPayout) -> proto::PaidGroup {
         method: wire_method(payout.method).into(),
         reference: payout.reference.clone(),
         total: Some(total(payout.total, i64::try_from(payout.issues.len()).unwrap_or(i64::MAX))),
+        netted_minor: payout.netted,
     }
 }
 
@@ -206,6 +209,7 @@ pub(super) fn payout(payout: Payout) -> proto::Payout {
         create_time: Some(time(payout.created_at)),
         update_time: Some(time(payout.updated_at)),
         created_by: payout.created_by.to_string(),
+        netted_minor: payout.netted_minor,
     }
 }
 
@@ -216,6 +220,20 @@ pub(super) fn item(item: PayoutItem) -> proto::PayoutItem {
         earning_id: item.earning.to_string(),
         issue_id: item.issue.to_string(),
         amount: Some(money(item.amount)),
+        live: item.live,
+    }
+}
+
+/// One step of a payout after it was made.
+pub(super) fn step(step: Step) -> proto::PayoutStep {
+    proto::PayoutStep {
+        from: wire_state(step.from).into(),
+        to: wire_state(step.to).into(),
+        reason: step.reason,
+        actor_id: step.actor.to_string(),
+        time: Some(time(step.at)),
+        item_count: i32::try_from(step.item_count).unwrap_or(i32::MAX),
+        amount: Some(money(step.amount)),
     }
 }
 

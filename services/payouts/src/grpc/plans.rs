@@ -92,7 +92,7 @@ impl PlanService for Payouts {
     }
 }
 
-fn reply<R>(answered: Answered<R>) -> Response<R> {
+pub(super) fn reply<R>(answered: Answered<R>) -> Response<R> {
     let mut response = Response::new(answered.reply);
     if answered.replayed {
         let replayed = MetadataValue::from_static("true");
