@@ -6,6 +6,7 @@ mod batch;
 mod cycles;
 mod issue;
 mod issues;
+mod lifecycle;
 mod me;
 mod member;
 mod members;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         run_batch::routes(),
         plans::routes(),
         payouts::routes(),
+        lifecycle::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

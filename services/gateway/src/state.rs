@@ -17,6 +17,7 @@ use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::payouts::v1::audit_service_client::AuditServiceClient;
+use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
 use tokio::sync::Semaphore;
@@ -107,6 +108,7 @@ clients! {
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
+    lifecycle: LifecycleServiceClient over payouts,
     audit: AuditServiceClient over payouts,
     balance: BalanceServiceClient over balance,
 }

@@ -131,9 +131,9 @@ fn note(row: &Mirrored, earning: &EarningState) -> Entry {
     let action = match earning.status {
         PayoutStatus::Void => "issue.payment_voided",
         PayoutStatus::Approved => "issue.payment_returned",
-        PayoutStatus::Paid
-        | PayoutStatus::Pending
-        | PayoutStatus::Rejected => "issue.payment_mirrored",
+        PayoutStatus::Paid | PayoutStatus::Pending | PayoutStatus::Rejected => {
+            "issue.payment_mirrored"
+        }
     };
     let after = serde_json::json!({
         "payoutStatus": earning.status.as_str(),

@@ -142,6 +142,34 @@ async fn a_void_keeps_the_payment_visible() {
 }
 
 #[tokio::test]
+async fn money_that_came_back_leaves_an_approved_issue() {
+    for world in worlds().await {
+        let organization = world.admin.organization();
+        let issue = world.file(&world.aibek, Severity::High).await;
+        world.approve(&world.admin, issue).await.unwrap();
+        let paid = earning(&world, issue, 2, PayoutStatus::Paid);
+        let returned = EarningState {
+            payout_id: None,
+            paid_at: None,
+            ..earning(&world, issue, 3, PayoutStatus::Approved)
+        };
+        // In whatever order they come.
+        for words in [[&paid, &returned], [&returned, &paid]] {
+            for word in words {
+                world.issues.handle(&[message(organization, word)]).await.unwrap();
+            }
+            let seen = world.see(&world.aibek, issue).await.unwrap();
+            assert_eq!(seen.view().payout_status, PayoutStatus::Approved);
+            assert_eq!(seen.issue.payment, None);
+        }
+        let again = earning(&world, issue, 4, PayoutStatus::Paid);
+        world.issues.handle(&[message(organization, &again)]).await.unwrap();
+        let seen = world.see(&world.aibek, issue).await.unwrap();
+        assert_eq!(seen.view().payout_status, PayoutStatus::Paid);
+    }
+}
+
+#[tokio::test]
 async fn facts_from_payouts_win_over_a_review_and_say_so() {
     for world in worlds().await {
         let issue = world.file(&world.aibek, Severity::High).await;
