@@ -67,7 +67,15 @@ impl Payouts {
             LifecycleError::NothingOwed { issue, .. } | LifecycleError::InPayout { issue, .. } => {
                 Some(*issue)
             }
-            _ => issues.first().copied(),
+            LifecycleError::Transition(_)
+            | LifecycleError::SelfApproval
+            | LifecycleError::PayoutNotFound(_)
+            | LifecycleError::NotAnItem { .. }
+            | LifecycleError::Twice { .. }
+            | LifecycleError::Reason(_)
+            | LifecycleError::Count(_)
+            | LifecycleError::PartlyVoid
+            | LifecycleError::Total(_) => issues.first().copied(),
         };
         if let Some(issue) = about {
             self.wrote(|| {
