@@ -44,11 +44,15 @@ impl Books {
         let doubles = "SELECT count(*) FROM (SELECT earning_id FROM payout_items WHERE live \
                        GROUP BY earning_id HAVING count(*) > 1) AS twice";
         assert_eq!(number(&self.payouts, doubles).await, 0, "an earning was paid twice");
-        let sums = "SELECT count(*) FROM payouts p WHERE p.amount_minor <> \
+        let sums = "SELECT count(*) FROM payouts p WHERE p.amount_minor + p.netted_minor <> \
                     (SELECT CAST(COALESCE(SUM(i.amount_minor), 0) AS BIGINT) FROM payout_items i \
                      WHERE i.payout_id = p.id) OR p.item_count <> \
                     (SELECT count(*) FROM payout_items i WHERE i.payout_id = p.id)";
-        assert_eq!(number(&self.payouts, sums).await, 0, "a payout is not the sum of its items");
+        assert_eq!(
+            number(&self.payouts, sums).await,
+            0,
+            "a payout is not its items less what was kept back"
+        );
         let unpaid = "SELECT count(*) FROM payout_items i JOIN earnings e ON e.id = i.earning_id \
                       WHERE i.live AND e.status <> 'paid'";
         assert_eq!(number(&self.payouts, unpaid).await, 0, "a paid item's earning is not paid");
@@ -58,13 +62,35 @@ impl Books {
         assert_eq!(items, paid, "paid earnings and live items differ");
         let audited = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid'";
         let audited = number(&self.payouts, audited).await;
-        assert_eq!(audited, items, "a payment has not exactly one audit row");
+        // What was taken back was paid before: its item stays, and so does its audit row.
+        let reversed = number(&self.payouts, "SELECT count(*) FROM reversals").await;
+        assert_eq!(audited, items + reversed, "a payment has not exactly one audit row");
+        self.debts_at_rest().await;
         Counts {
             payouts: number(&self.payouts, "SELECT count(*) FROM payouts").await,
             paid_items: items,
             audited_payments: audited,
             waiting: number(&self.payouts, "SELECT count(*) FROM outbox").await,
         }
+    }
+
+    /// What payees owe: one debt for each void, and what was kept back is what is no longer open.
+    async fn debts_at_rest(&self) {
+        let unbooked = "SELECT count(*) FROM reversals v LEFT JOIN receivables r \
+                        ON r.earning_id = v.earning_id AND r.amount_minor = v.amount_minor \
+                        AND r.currency = v.currency WHERE v.kind = 'void' AND r.id IS NULL";
+        assert_eq!(number(&self.payouts, unbooked).await, 0, "a void is not owed back");
+        let live = "SELECT count(*) FROM reversals v JOIN payout_items i ON i.id = v.payout_item_id \
+                    WHERE i.live";
+        assert_eq!(number(&self.payouts, live).await, 0, "what was taken back still counts");
+        let kept = "SELECT count(*) FROM receivables r WHERE r.amount_minor - r.open_minor <> \
+                    (SELECT CAST(COALESCE(SUM(n.amount_minor), 0) AS BIGINT) FROM nettings n \
+                     WHERE n.live AND n.receivable_id = r.id)";
+        assert_eq!(number(&self.payouts, kept).await, 0, "a debt is not what is left of it");
+        let netted = "SELECT count(*) FROM payouts p WHERE p.netted_minor <> \
+                      (SELECT CAST(COALESCE(SUM(n.amount_minor), 0) AS BIGINT) FROM nettings n \
+                       WHERE n.payout_id = p.id)";
+        assert_eq!(number(&self.payouts, netted).await, 0, "a payout keeps back something else");
     }
 
     /// Whether every event has reached the bus: no outbox has a row left.
@@ -92,21 +118,28 @@ impl Books {
 
     /// What does not hold yet, or does not hold at all.
     async fn amiss(&self) -> Vec<&'static str> {
-        let paid = self.at_rest().await.paid_items;
+        let counts = self.at_rest().await;
+        let (paid, audited) = (counts.paid_items, counts.audited_payments);
         let mirrored = "SELECT count(*) FROM issues WHERE pay_status = 'paid'";
         let told = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid' \
                     AND event_id IS NOT NULL";
         let kept = "SELECT CAST(COALESCE(SUM(earned), 0) AS BIGINT) FROM member_money";
         let truth = "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM earnings \
                      WHERE status = 'paid'";
+        let owed = "SELECT CAST(COALESCE(SUM(receivable), 0) AS BIGINT) FROM member_money";
+        let open = "SELECT CAST(COALESCE(SUM(open_minor), 0) AS BIGINT) FROM receivables";
         let holds = [
             (self.published().await, "an event waits in an outbox"),
             (number(&self.issues, mirrored).await == paid, "issues do not mirror payouts"),
-            (number(&self.payouts, told).await == paid, "a payment has no event"),
-            (self.delivered().await == paid, "an event has not arrived once"),
+            (number(&self.payouts, told).await == audited, "a payment has no event"),
+            (self.delivered().await == audited, "an event has not arrived once"),
             (
                 number(&self.balance, kept).await == number(&self.payouts, truth).await,
                 "balances differ from a recomputation",
+            ),
+            (
+                number(&self.balance, owed).await == number(&self.payouts, open).await,
+                "what balances say is owed back is not what is",
             ),
         ];
         holds.into_iter().filter(|(holds, _)| !holds).map(|(_, amiss)| amiss).collect()

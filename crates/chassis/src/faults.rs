@@ -9,6 +9,8 @@
 //! | `consumer::handled` | the handler has committed, the broker does not know yet |
 //! | `pay::before_write` | a payment is decided, nothing of it is written |
 //! | `pay::after_write` | a payment is committed, the caller does not know yet |
+//! | `undo::before_commit` | a void, return or cancel is written, not committed |
+//! | `undo::after_commit` | it is committed, the caller does not know yet |
 
 /// Arms the fail points from the environment, for the life of the process. Call it first in `main`.
 #[cfg(feature = "faults")]

@@ -40,12 +40,17 @@ pub mod kind {
         EARNING_REJECTED = "earning.rejected",
         EARNING_VOIDED = "earning.voided",
         COMMISSION_CREATED = "commission.created",
+        EARNING_RETURNED = "earning.returned",
+        EARNING_NETTED = "earning.netted",
         PAYOUT_CREATED = "payout.created",
         PAYOUT_APPROVED = "payout.approved",
         PAYOUT_REJECTED = "payout.rejected",
         PAYOUT_PAID = "payout.paid",
         PAYOUT_ISSUE_PAID = "payout.issue_paid",
         PAYOUT_FAILED = "payout.failed",
+        PAYOUT_VOIDED = "payout.voided",
+        PAYOUT_RETURNED = "payout.returned",
+        PAYOUT_CANCELLED = "payout.cancelled",
         PAYOUT_GATE_BLOCKED = "payout.gate_blocked",
         BATCH_COMPLETED = "batch.completed",
         PLAN_CREATED = "plan.created",
@@ -66,7 +71,7 @@ pub mod queue {
     /// Issues mirrors what payouts has paid, and tells people what did not arrive.
     pub const ISSUES: Queue = Queue {
         name: "issues.payouts",
-        kinds: &["payout.issue_paid", "earning.voided", "payout.failed"],
+        kinds: &["payout.issue_paid", "earning.voided", "earning.returned", "payout.failed"],
     };
     /// Payouts keeps earnings of what was approved.
     pub const PAYOUTS: Queue = Queue { name: "payouts.issues", kinds: &["issue.*"] };

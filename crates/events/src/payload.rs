@@ -119,7 +119,7 @@ pub struct IssueState {
     pub duplicate_of: Option<Uuid>,
 }
 
-/// `earning.approved`, `.rejected`, `.voided` and `payout.issue_paid` (S1-9)
+/// `earning.approved`, `.rejected`, `.voided`, `.returned`, `.netted` and `payout.issue_paid` (S1-9)
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EarningState {
     pub earning_id: Uuid,
@@ -139,10 +139,17 @@ pub struct EarningState {
     pub paid_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Only while void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided_at: Option<Timestamp>,
+    /// Only while void: what the payee still owes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receivable_minor: Option<i64>,
 }
 
-/// `payout.created`, `.approved`, `.rejected` and `.paid`. Its items are told one by one by
-/// `payout.issue_paid`, so that no message grows with the size of a payment.
+/// `payout.created`, `.approved`, `.rejected`, `.paid`, `.voided`, `.returned` and `.cancelled`. Its
+/// items are told one by one by `payout.issue_paid`, so that no message grows with the size of a
+/// payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PayoutState {
     pub payout_id: Uuid,
@@ -155,9 +162,13 @@ pub struct PayoutState {
     #[schemars(with = "Option<String>")]
     pub method: Option<Method>,
     pub reference: String,
+    /// Still `paid` when only some of its items were voided.
     pub status: String,
     pub item_count: i64,
     pub paid_at: Option<Timestamp>,
+    /// What the payee owed and was kept back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netted_minor: Option<i64>,
     /// `issue`, `manual` or `commission`.
     #[serde(default)]
     pub source: String,
@@ -168,7 +179,7 @@ pub struct PayoutState {
     pub notes: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<Uuid>,
-    /// Why it was rejected.
+    /// Why it was rejected, voided, returned or cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

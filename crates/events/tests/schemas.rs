@@ -85,6 +85,8 @@ fn earning() -> events::EarningState {
         reference: Some("K-1".into()),
         paid_at: Some(noon()),
         reason: None,
+        voided_at: None,
+        receivable_minor: None,
     }
 }
 
@@ -183,6 +185,9 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     for name in
         [kind::PAYOUT_CREATED, kind::PAYOUT_APPROVED, kind::PAYOUT_REJECTED, kind::PAYOUT_PAID]
     {
+        check(name, payout());
+    }
+    for name in [kind::PAYOUT_VOIDED, kind::PAYOUT_RETURNED, kind::PAYOUT_CANCELLED] {
         check(name, payout());
     }
     check(

@@ -173,6 +173,13 @@ impl Totals {
         Ok(())
     }
 
+    /// Takes something off its currency's sum; the number of amounts stays.
+    pub fn reduce(&mut self, by: Money) -> Result<(), MoneyError> {
+        let (sum, _) = self.0.entry(by.currency).or_default();
+        *sum = sum.checked_sub(by.minor).ok_or(MoneyError::OutOfRange)?;
+        Ok(())
+    }
+
     /// The sum and the number of amounts, currency by currency in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = (Money, u64)> + '_ {
         self.0.iter().map(|(currency, (sum, count))| (Money::signed(*sum, *currency), *count))

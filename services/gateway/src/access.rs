@@ -128,6 +128,10 @@ pub(crate) const TABLE: &[Row] = &[
     post("/api/admin/commissions/rules", ADMINS),
     get("/api/admin/commissions/pending", TREASURY),
     post("/api/admin/commissions/create-payouts", ADMINS),
+    post("/api/admin/payouts/{id}/void", ADMINS),
+    post("/api/admin/payouts/{id}/return", ADMINS),
+    post("/api/admin/payouts/{id}/cancel", ADMINS),
+    post("/api/admin/earnings/void", ADMINS),
     get("/api/admin/members", REVIEWERS),
     get("/api/admin/members/{id}", REVIEWERS),
     patch("/api/admin/members/{id}", ADMINS),
@@ -149,7 +153,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Option<&'static Row> {
 
 impl Row {
     /// Whether this route changes nothing.
-    fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         self.method == Method::GET || self.path.ends_with("/preview")
     }
 

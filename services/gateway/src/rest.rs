@@ -11,6 +11,7 @@ mod identity;
 mod impersonation;
 mod issue;
 mod issues;
+mod lifecycle;
 mod me;
 mod member;
 mod members;
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         partners::routes(),
         commissions::routes(),
         commission_rules::routes(),
+        lifecycle::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

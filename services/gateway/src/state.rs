@@ -21,6 +21,7 @@ use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
+use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
@@ -124,6 +125,7 @@ clients! {
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
+    lifecycle: LifecycleServiceClient over payouts,
     partner_payouts: PartnerPayoutServiceClient over payouts,
     commissions: CommissionServiceClient over payouts,
     issues_audit: AuditServiceClient over issues,

@@ -6,6 +6,7 @@ mod create_payouts;
 mod error;
 mod export_payouts;
 mod facts;
+mod lifecycle_error;
 mod move_payouts;
 mod partner_error;
 mod pay;
@@ -18,6 +19,8 @@ mod read_queue;
 mod review;
 mod run_batch;
 mod stream;
+mod undo;
+mod void_earnings;
 
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};

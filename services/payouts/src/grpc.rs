@@ -3,6 +3,7 @@
 mod access;
 mod commissions;
 mod convert;
+mod lifecycle;
 mod partner_convert;
 mod partners;
 mod payouts;
@@ -11,6 +12,7 @@ mod plans;
 
 use quittance_chassis::{audit, limited};
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
+use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
@@ -24,6 +26,7 @@ pub use access::ACCESS;
 pub(crate) fn routes(payouts: Payouts) -> Routes {
     Routes::new(limited!(PayoutServiceServer::new(payouts.clone())))
         .add_service(audit::service(payouts.db().clone()))
+        .add_service(limited!(LifecycleServiceServer::new(payouts.clone())))
         .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
         .add_service(limited!(PlanServiceServer::new(payouts)))

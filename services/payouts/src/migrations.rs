@@ -1,7 +1,8 @@
 //! The schema, step by step.
 
 mod m0001_first;
-mod m0005_partners;
+mod m0002_lifecycle;
+mod m0003_partners;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -10,7 +11,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0005_partners::Migration)]
+        vec![
+            Box::new(m0001_first::Migration),
+            Box::new(m0002_lifecycle::Migration),
+            Box::new(m0003_partners::Migration),
+        ]
     }
 
     fn migration_table_name() -> sea_orm::DynIden {

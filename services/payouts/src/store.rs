@@ -3,11 +3,14 @@
 pub(crate) mod candidates;
 pub(crate) mod commission;
 pub(crate) mod earning;
+pub(crate) mod lifecycle;
+pub(crate) mod lifecycle_read;
 pub(crate) mod partner;
 pub(crate) mod partner_read;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod queue;
+pub(crate) mod receivable;
 pub(crate) mod review;
 pub(crate) mod settlement;
 mod sql;

@@ -241,6 +241,7 @@ impl Desk {
             })
             .collect();
         let request = payouts::BatchPayRequest {
+            net_receivables: false,
             request_id: Uuid::now_v7().to_string(),
             groups,
             on_blocked: payouts::OnBlocked::Fail.into(),

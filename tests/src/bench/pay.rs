@@ -185,6 +185,7 @@ impl Ours {
         let some = &self.issues[self.next..self.next + count];
         self.next += count;
         let request = BatchPayRequest {
+            net_receivables: false,
             request_id: Uuid::now_v7().to_string(),
             groups: vec![PayGroup {
                 payee_id: String::new(),

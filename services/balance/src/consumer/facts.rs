@@ -20,7 +20,9 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
         kind::PAYOUT_ISSUE_PAID
         | kind::EARNING_APPROVED
         | kind::EARNING_REJECTED
-        | kind::EARNING_VOIDED => whole(message, earning)?,
+        | kind::EARNING_VOIDED
+        | kind::EARNING_RETURNED
+        | kind::EARNING_NETTED => whole(message, earning)?,
         other => {
             tracing::debug!(event.kind = other, "an event of no interest");
             return Ok(None);
@@ -76,7 +78,7 @@ fn filing(state: IssueState) -> Result<Change, String> {
     Ok(Change::Issue(IssueId(state.issue_id), filing))
 }
 
-/// `time` is when the event happened: for a void, the time of the void.
+/// `time` is when the event happened: of a void that does not say when it was, the time of the void.
 fn earning(time: Timestamp, state: EarningState) -> Result<Change, String> {
     let payment = state.paid_at.map(|at| {
         let reference = said(state.reference);
@@ -89,7 +91,15 @@ fn earning(time: Timestamp, state: EarningState) -> Result<Change, String> {
         PayoutStatus::Paid => {
             domain::EarningState::Paid(payment.ok_or("a paid earning without a time of payment")?)
         }
-        PayoutStatus::Void => domain::EarningState::Void { at: time, payment },
+        PayoutStatus::Void => {
+            let at = state.voided_at.unwrap_or(time).to_micros();
+            let owed = if payment.is_some() { state.amount_minor } else { 0 };
+            let receivable = state.receivable_minor.unwrap_or(owed);
+            if !(0..=owed).contains(&receivable) {
+                return Err(format!("{receivable} is owed of {owed}"));
+            }
+            domain::EarningState::Void { at, payment, receivable }
+        }
     };
     let earning = Earning {
         version: version(state.version)?,

@@ -43,6 +43,8 @@ pub(crate) enum EarningState {
     Void {
         at: Timestamp,
         payment: Option<Payment>,
+        /// What the payee still owes of it (rule 14).
+        receivable: i64,
     },
 }
 
@@ -63,6 +65,17 @@ impl Earning {
             EarningState::Paid(payment) => Some(payment),
             EarningState::Void { payment, .. } => payment.as_ref(),
             EarningState::Pending | EarningState::Approved | EarningState::Rejected => None,
+        }
+    }
+
+    /// What the payee still owes of it; nothing unless it is void.
+    pub(crate) fn receivable(&self) -> i64 {
+        match &self.state {
+            EarningState::Void { receivable, .. } => *receivable,
+            EarningState::Pending
+            | EarningState::Approved
+            | EarningState::Rejected
+            | EarningState::Paid(_) => 0,
         }
     }
 
@@ -173,8 +186,7 @@ impl Line {
             PayoutStatus::Approved => Sums { pending: minor, pending_count: 1, ..none },
             PayoutStatus::Paid => Sums { earned: minor, earned_count: 1, ..none },
             PayoutStatus::Void => {
-                let was_paid = self.earning.as_ref().and_then(Earning::payment).is_some();
-                let receivable = if was_paid { minor } else { 0 };
+                let receivable = self.earning.as_ref().map_or(0, Earning::receivable);
                 Sums { voided: minor, voided_count: 1, receivable, ..none }
             }
             PayoutStatus::Pending | PayoutStatus::Rejected => none,

@@ -67,7 +67,7 @@ vector! {
         pending_count,
         voided,
         voided_count,
-        /// Paid and then voided: owed back by the payee (rule 14).
+        /// Paid and then voided, and still owed back by the payee (rule 14).
         receivable,
     }
 }

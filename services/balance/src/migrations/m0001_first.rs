@@ -30,7 +30,7 @@ const LINES: &[&str] = &[
      rule text, filed_at {time}, \
      earning_version bigint NOT NULL, payee_id {uuid}, earning_cycle_id {uuid}, \
      amount_minor bigint NOT NULL, currency text, earning_status text, method text, \
-     reference text, paid_at {time}, void_at {time}, \
+     reference text, paid_at {time}, void_at {time}, receivable_minor bigint NOT NULL DEFAULT 0, \
      PRIMARY KEY (organization_id, issue_id))",
     // A member's history, the newest first.
     "CREATE INDEX lines_history ON lines (organization_id, reporter_id, filed_at DESC, \

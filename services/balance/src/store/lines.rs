@@ -99,6 +99,10 @@ fn earning_columns(insert: Insert, earnings: &[Option<&Earning>]) -> Insert {
         .column("reference", texts(all().map(|e| e?.payment()?.reference.as_deref())))
         .column("paid_at", Column::OptTime(all().map(|e| Some(e?.payment()?.at)).collect()))
         .column("void_at", Column::OptTime(all().map(|e| e.and_then(void_at)).collect()))
+        .column(
+            "receivable_minor",
+            Column::I64(all().map(|e| e.map_or(0, Earning::receivable)).collect()),
+        )
 }
 
 fn texts<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Column {
@@ -125,7 +129,7 @@ const OVERWRITE: &str = "ON CONFLICT (organization_id, issue_id) DO UPDATE SET \
      earning_cycle_id = excluded.earning_cycle_id, amount_minor = excluded.amount_minor, \
      currency = excluded.currency, earning_status = excluded.earning_status, \
      method = excluded.method, reference = excluded.reference, paid_at = excluded.paid_at, \
-     void_at = excluded.void_at";
+     void_at = excluded.void_at, receivable_minor = excluded.receivable_minor";
 
 /// The place of an issue in a history.
 pub(crate) type HistoryKey = (Timestamp, IssueId);

@@ -11,7 +11,8 @@ use crate::domain::{Earning, EarningState, Filing, Line, Payment};
 pub(super) const COLUMNS: &str = "l.organization_id, l.issue_id, l.issue_version, l.reporter_id, \
      l.issue_cycle_id, l.title, l.severity, l.status, l.review, l.price_minor, l.price_currency, \
      l.rule, l.filed_at, l.earning_version, l.payee_id, l.earning_cycle_id, l.amount_minor, \
-     l.currency, l.earning_status, l.method, l.reference, l.paid_at, l.void_at";
+     l.currency, l.earning_status, l.method, l.reference, l.paid_at, l.void_at, \
+     l.receivable_minor";
 
 #[derive(FromQueryResult)]
 pub(super) struct LineRow {
@@ -38,6 +39,7 @@ pub(super) struct LineRow {
     reference: Option<String>,
     paid_at: Option<Timestamp>,
     void_at: Option<Timestamp>,
+    receivable_minor: i64,
 }
 
 /// Reads a word that must be there.
@@ -100,7 +102,9 @@ impl LineRow {
             (PayoutStatus::Approved, None, None) => EarningState::Approved,
             (PayoutStatus::Rejected, None, None) => EarningState::Rejected,
             (PayoutStatus::Paid, Some(payment), None) => EarningState::Paid(payment),
-            (PayoutStatus::Void, payment, Some(at)) => EarningState::Void { at, payment },
+            (PayoutStatus::Void, payment, Some(at)) => {
+                EarningState::Void { at, payment, receivable: self.receivable_minor }
+            }
             _ => return Err(corrupt("lines", "earning_status")),
         })
     }

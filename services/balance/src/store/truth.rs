@@ -25,11 +25,11 @@ const COUNTS: &str = "SELECT organization_id, reporter_id AS member_id, \
 
 /// Whose money a line is: the payee's, or while it is only approved the reporter's.
 const MOVES: &str = "SELECT organization_id, payee_id AS member_id, \
-     earning_cycle_id AS cycle_id, currency, standing, amount_minor AS minor, paid_at \
+     earning_cycle_id AS cycle_id, currency, standing, amount_minor AS minor, receivable_minor \
      FROM standing WHERE standing IN ('paid', 'void') \
      OR (standing = 'approved' AND issue_version = 0) \
      UNION ALL SELECT organization_id, reporter_id, issue_cycle_id, price_currency, standing, \
-     price_minor, NULL FROM standing \
+     price_minor, 0 FROM standing \
      WHERE standing = 'approved' AND issue_version > 0 AND price_currency IS NOT NULL";
 
 const SUMS: &str = "CAST(coalesce(sum(CASE WHEN standing = 'paid' THEN minor END), 0) AS BIGINT), \
@@ -38,8 +38,7 @@ const SUMS: &str = "CAST(coalesce(sum(CASE WHEN standing = 'paid' THEN minor END
      count(CASE WHEN standing = 'approved' THEN 1 END), \
      CAST(coalesce(sum(CASE WHEN standing = 'void' THEN minor END), 0) AS BIGINT), \
      count(CASE WHEN standing = 'void' THEN 1 END), \
-     CAST(coalesce(sum(CASE WHEN standing = 'void' AND paid_at IS NOT NULL THEN minor END), 0) \
-     AS BIGINT)";
+     CAST(coalesce(sum(CASE WHEN standing = 'void' THEN receivable_minor END), 0) AS BIGINT)";
 
 /// Where a sum stands: table, organization, member, cycle (nil over all of them), currency.
 type Place = (String, Uuid, Uuid, Uuid, String);

@@ -136,6 +136,8 @@ impl Work {
             reference: moved.map(|_| "KASPI-1".into()),
             paid_at: moved,
             reason: None,
+            voided_at: None,
+            receivable_minor: None,
         };
         event(self.organization, kind, time, state)
     }

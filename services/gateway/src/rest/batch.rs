@@ -33,6 +33,8 @@ struct BatchPay {
     reference: Option<String>,
     /// `fail` when absent.
     on_blocked: Option<OnBlocked>,
+    /// Keep back what the testers owe, in the same currency. Off when absent.
+    net_receivables: Option<bool>,
 }
 
 /// Issues that are paid to one tester by one transfer per currency.
@@ -82,6 +84,7 @@ impl BatchPay {
             request_id: key.request_id(),
             groups: groups.into_iter().map(wire::PayGroup::from).collect(),
             on_blocked,
+            net_receivables: self.net_receivables.unwrap_or_default(),
         })
     }
 }
@@ -108,7 +111,10 @@ struct PaidGroup {
     #[schema(value_type = Method)]
     method: Option<Method>,
     reference: String,
+    /// What was paid: the issues' sum less `nettedMinor`.
     totals: Vec<Total>,
+    /// What the tester owed and was kept back.
+    netted_minor: i64,
 }
 
 impl From<wire::BatchPaid> for BatchPaid {
@@ -133,6 +139,7 @@ impl From<wire::PaidGroup> for PaidGroup {
             method: Method::read(group.method),
             reference: group.reference,
             totals: totals(group.total.into_iter().collect()),
+            netted_minor: group.netted_minor,
         }
     }
 }

@@ -29,8 +29,11 @@ pub(super) struct Payout {
     /// Null for a single payment.
     batch_id: Option<Id>,
     payee_id: Id,
+    /// What was paid: the items' sum less `nettedMinor`.
     amount_minor: i64,
     currency: String,
+    /// What the payee owed and was kept back.
+    netted_minor: i64,
     /// Null until it is known how the money moves.
     method: Option<Method>,
     reference: String,
@@ -55,6 +58,7 @@ impl From<wire::Payout> for Payout {
             payee_id: Id::new(payout.payee_id),
             amount_minor: money.minor_units,
             currency: money.currency_code,
+            netted_minor: payout.netted_minor,
             method: Method::read(payout.method),
             reference: payout.reference,
             status: PayoutState::read(payout.state),
@@ -75,6 +79,42 @@ struct PayoutDetail {
     payout: Payout,
     /// The first 1,000; `itemCount` tells how many there are.
     items: Vec<PayoutItem>,
+    /// What happened to it after it was made, in order.
+    steps: Vec<PayoutStep>,
+}
+
+/// One step of a payout.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PayoutStep {
+    #[schema(value_type = PayoutState)]
+    from: Option<PayoutState>,
+    /// As `from` when only some items became void.
+    #[schema(value_type = PayoutState)]
+    to: Option<PayoutState>,
+    reason: String,
+    actor_id: Id,
+    #[schema(value_type = DateTime<Utc>)]
+    at: Option<DateTime<Utc>>,
+    item_count: i32,
+    amount_minor: i64,
+    currency: String,
+}
+
+impl From<wire::PayoutStep> for PayoutStep {
+    fn from(step: wire::PayoutStep) -> Self {
+        let money = step.amount.unwrap_or_default();
+        Self {
+            from: PayoutState::read(step.from),
+            to: PayoutState::read(step.to),
+            reason: step.reason,
+            actor_id: Id::new(step.actor_id),
+            at: time(step.time),
+            item_count: step.item_count,
+            amount_minor: money.minor_units,
+            currency: money.currency_code,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -86,6 +126,8 @@ struct PayoutItem {
     issue_id: Option<Id>,
     amount_minor: i64,
     currency: String,
+    /// Whether it still counts: not void, not returned, not cancelled.
+    live: bool,
 }
 
 impl From<wire::PayoutItem> for PayoutItem {
@@ -97,11 +139,12 @@ impl From<wire::PayoutItem> for PayoutItem {
             issue_id: Id::optional(item.issue_id),
             amount_minor: money.minor_units,
             currency: money.currency_code,
+            live: item.live,
         }
     }
 }
 
-/// Gets a payout with what it covers.
+/// Gets a payout with what it covers and what happened to it.
 #[utoipa::path(
     get,
     path = "/api/admin/payouts/{id}",
@@ -120,5 +163,6 @@ async fn one(
     let payout = Payout::from(required(reply.payout, "payout")?);
     let version = payout.version;
     let items = reply.items.into_iter().map(PayoutItem::from).collect();
-    Ok(Reply::ok(PayoutDetail { payout, items }).version(version))
+    let steps = reply.steps.into_iter().map(PayoutStep::from).collect();
+    Ok(Reply::ok(PayoutDetail { payout, items, steps }).version(version))
 }

@@ -135,6 +135,7 @@ fn paid() -> payouts::BatchPayResponse {
         method: 1,
         reference: "R-1".to_owned(),
         total: Some(total.clone()),
+        netted_minor: 0,
     };
     payouts::BatchPayResponse {
         outcome: Some(payouts::batch_pay_response::Outcome::Paid(payouts::BatchPaid {

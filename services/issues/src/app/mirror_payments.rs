@@ -115,8 +115,9 @@ fn newest(earnings: impl Iterator<Item = (Uuid, EarningState)>) -> Words {
     let mut newest = Words::new();
     for (event, earning) in earnings {
         match earning.status {
-            PayoutStatus::Paid | PayoutStatus::Void => {}
-            PayoutStatus::Pending | PayoutStatus::Approved | PayoutStatus::Rejected => continue,
+            // Approved is what it is again when the money came back.
+            PayoutStatus::Paid | PayoutStatus::Void | PayoutStatus::Approved => {}
+            PayoutStatus::Pending | PayoutStatus::Rejected => continue,
         }
         let known = newest.get(&earning.issue_id).map(|(_, known)| known.version);
         if known.is_none_or(|known| known < earning.version) {
@@ -129,10 +130,10 @@ fn newest(earnings: impl Iterator<Item = (Uuid, EarningState)>) -> Words {
 fn note(row: &Mirrored, earning: &EarningState) -> Entry {
     let action = match earning.status {
         PayoutStatus::Void => "issue.payment_voided",
-        PayoutStatus::Paid
-        | PayoutStatus::Pending
-        | PayoutStatus::Approved
-        | PayoutStatus::Rejected => "issue.payment_mirrored",
+        PayoutStatus::Approved => "issue.payment_returned",
+        PayoutStatus::Paid | PayoutStatus::Pending | PayoutStatus::Rejected => {
+            "issue.payment_mirrored"
+        }
     };
     let after = serde_json::json!({
         "payoutStatus": earning.status.as_str(),

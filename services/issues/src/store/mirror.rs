@@ -26,7 +26,7 @@ struct Known {
 }
 
 /// Writes what is newer than what is known, all of it in one statement. Each issue may be named
-/// once. The version of the issue moves on, so that whoever decides on the old row is refused.
+/// once. Money that came back leaves no payment. The version of the issue moves on, so that whoever decides on the old row is refused.
 pub(crate) async fn apply(tx: &Tx, earnings: &[EarningState]) -> Result<Vec<Mirrored>, StoreError> {
     if earnings.is_empty() {
         return Ok(Vec::new());
@@ -49,9 +49,14 @@ pub(crate) async fn apply(tx: &Tx, earnings: &[EarningState]) -> Result<Vec<Mirr
     }
     sql.bind(") UPDATE issues AS t SET updated_at = ", tx.ctx().now)
         .push(
-            ", version = t.version + 1, pay_status = u.state, pay_version = u.v, \
-             payout_id = COALESCE(u.payout, t.payout_id), paid_at = COALESCE(u.paid, t.paid_at), \
-             paid_minor = u.minor, paid_currency = u.code \
+            ", version = t.version + 1, pay_version = u.v, \
+             pay_status = CASE WHEN u.state = 'approved' THEN NULL ELSE u.state END, \
+             payout_id = CASE WHEN u.state = 'approved' THEN NULL \
+             ELSE COALESCE(u.payout, t.payout_id) END, \
+             paid_at = CASE WHEN u.state = 'approved' THEN NULL \
+             ELSE COALESCE(u.paid, t.paid_at) END, \
+             paid_minor = CASE WHEN u.state = 'approved' THEN NULL ELSE u.minor END, \
+             paid_currency = CASE WHEN u.state = 'approved' THEN NULL ELSE u.code END \
              FROM u WHERE t.id = u.k AND t.pay_version < u.v",
         )
         .bind(" AND t.organization_id = ", tx.ctx().organization().0)

@@ -29,6 +29,8 @@ pub(crate) fn earning(
         reference: Some("K-1".into()),
         paid_at: Some(noon()),
         reason: None,
+        voided_at: None,
+        receivable_minor: None,
     }
 }
 
@@ -136,6 +138,34 @@ async fn a_void_keeps_the_payment_visible() {
         assert_eq!((payment.payout.map(|id| id.0), payment.at), (paid.payout_id, Some(noon())));
         let totals = world.issues.cycle_totals(&world.admin, world.cycle).await.unwrap();
         assert!(totals.committed.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn money_that_came_back_leaves_an_approved_issue() {
+    for world in worlds().await {
+        let organization = world.admin.organization();
+        let issue = world.file(&world.aibek, Severity::High).await;
+        world.approve(&world.admin, issue).await.unwrap();
+        let paid = earning(&world, issue, 2, PayoutStatus::Paid);
+        let returned = EarningState {
+            payout_id: None,
+            paid_at: None,
+            ..earning(&world, issue, 3, PayoutStatus::Approved)
+        };
+        // In whatever order they come.
+        for words in [[&paid, &returned], [&returned, &paid]] {
+            for word in words {
+                world.issues.handle(&[message(organization, word)]).await.unwrap();
+            }
+            let seen = world.see(&world.aibek, issue).await.unwrap();
+            assert_eq!(seen.view().payout_status, PayoutStatus::Approved);
+            assert_eq!(seen.issue.payment, None);
+        }
+        let again = earning(&world, issue, 4, PayoutStatus::Paid);
+        world.issues.handle(&[message(organization, &again)]).await.unwrap();
+        let seen = world.see(&world.aibek, issue).await.unwrap();
+        assert_eq!(seen.view().payout_status, PayoutStatus::Paid);
     }
 }
 

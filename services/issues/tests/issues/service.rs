@@ -87,6 +87,8 @@ fn paid(who: &Ctx, issue: Uuid, cycle: Uuid) -> Message {
         reference: None,
         paid_at: Some(noon()),
         reason: None,
+        voided_at: None,
+        receivable_minor: None,
     };
     let (id, organization) = (Uuid::now_v7(), who.organization().0);
     let kind = kind::PAYOUT_ISSUE_PAID;

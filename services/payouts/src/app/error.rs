@@ -8,6 +8,7 @@ use quittance_kernel::{MoneyError, PageError, PayoutId};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
+use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
@@ -28,6 +29,7 @@ pub enum Error {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Partner(#[from] PartnerError),
+    Lifecycle(#[from] LifecycleError),
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error(transparent)]
@@ -65,6 +67,7 @@ impl Problem for Error {
             Self::LeadMayNotPay | Self::AdminOnly => Code::PermissionDenied,
             Self::Plan(error) => error.code(),
             Self::Partner(error) => error.code(),
+            Self::Lifecycle(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -92,6 +95,7 @@ impl Problem for Error {
             Self::AdminOnly => "ROLE_REQUIRED",
             Self::Plan(error) => error.reason(),
             Self::Partner(error) => error.reason(),
+            Self::Lifecycle(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -122,6 +126,7 @@ impl Problem for Error {
             Self::Idempotency(IdempotencyError::BadKey) => field("request_id", self.to_string()),
             Self::Plan(error) => error.fields(),
             Self::Partner(error) => error.fields(),
+            Self::Lifecycle(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -143,6 +148,7 @@ impl Problem for Error {
             }
             Self::Plan(error) => error.metadata(),
             Self::Partner(error) => error.metadata(),
+            Self::Lifecycle(error) => error.metadata(),
             Self::Order(_)
             | Self::Total(_)
             | Self::LeadMayNotPay

@@ -80,6 +80,7 @@ impl Payouts {
                 return Ok(Paid::Refused(verdict.excluded));
             }
             let settlement = Settlement::of(order, verdict)?;
+            let settlement = self.keep_back(ctx, order, settlement).await?;
             let answer = reply(ctx, &settlement);
             if self.settle(ctx, &settlement, key, &answer).await? {
                 METRICS.settled(&settlement);
@@ -87,6 +88,21 @@ impl Payouts {
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Keeps back what the payees owe, if that was asked for.
+    pub(super) async fn keep_back(
+        &self,
+        ctx: &Ctx,
+        order: &Order,
+        mut settlement: Settlement,
+    ) -> Result<Settlement, Error> {
+        if order.nets() {
+            let payees = settlement.payees().iter().map(|payee| payee.0).collect();
+            let owed = store::receivable::open(&self.db, ctx.organization(), payees).await?;
+            settlement.keep_back(owed)?;
+        }
+        Ok(settlement)
     }
 
     /// Leads pay single issues where the organization allows it. That it is their cycle is told by

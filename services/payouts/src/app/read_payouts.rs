@@ -3,7 +3,9 @@
 use quittance_kernel::{Ctx, MemberId, PageRequest, PayoutId, Role, token};
 
 use super::{Error, Payouts};
+use crate::domain::lifecycle::Step;
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
+use crate::store::lifecycle_read;
 use crate::store::payout::{self, Filter};
 
 /// The most items that are shown with a payout.
@@ -30,20 +32,21 @@ pub(crate) struct PayoutPage {
 }
 
 impl Payouts {
-    /// Returns a payout and its first items. One that the caller may not see is not found.
+    /// Returns a payout, its first items and what happened to it later. One that the caller may not see is not found.
     #[tracing::instrument(name = "payouts.get", skip_all, fields(payout.id = %id))]
     pub(crate) async fn payout(
         &self,
         ctx: &Ctx,
         id: PayoutId,
-    ) -> Result<(Payout, Vec<PayoutItem>), Error> {
+    ) -> Result<(Payout, Vec<PayoutItem>, Vec<Step>), Error> {
         let organization = ctx.organization();
-        let (found, items) = tokio::try_join!(
+        let (found, items, steps) = tokio::try_join!(
             payout::find(&self.db, organization, id),
             payout::items(&self.db, organization, id, MAX_ITEMS),
+            lifecycle_read::steps(&self.db, organization, id, MAX_ITEMS),
         )?;
         let found = found.filter(|found| sees(ctx, found.payee));
-        Ok((found.ok_or(Error::PayoutNotFound(id))?, items))
+        Ok((found.ok_or(Error::PayoutNotFound(id))?, items, steps))
     }
 
     /// Lists payouts, the newest first.

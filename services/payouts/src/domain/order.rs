@@ -55,6 +55,8 @@ pub(crate) struct Order {
     cycle: Option<CycleId>,
     source: Source,
     on_blocked: OnBlocked,
+    /// Whether what the payees owe is kept back.
+    net: bool,
 }
 
 /// What is wrong with a request, whatever the issues in it are like.
@@ -89,14 +91,14 @@ impl Order {
             check_rail(group, &format!("groups[{index}]."))?;
         }
         refuse_duplicates(&groups, count)?;
-        Ok(Self { groups, cycle: None, source: Source::BatchPay, on_blocked })
+        Ok(Self { groups, cycle: None, source: Source::BatchPay, on_blocked, net: false })
     }
 
     /// Checks a single payment. With a cycle, the issue must be in it.
     pub(crate) fn single(mut group: Group, cycle: Option<CycleId>) -> Result<Self, OrderError> {
         check_rail(&mut group, "")?;
         let (source, on_blocked) = (Source::Manual, OnBlocked::Fail);
-        Ok(Self { groups: vec![group], cycle, source, on_blocked })
+        Ok(Self { groups: vec![group], cycle, source, on_blocked, net: false })
     }
 
     /// Checks a run: it pays whatever is found, so that its issues are named later, and always
@@ -104,7 +106,18 @@ impl Order {
     pub(crate) fn run(mut group: Group, cycle: Option<CycleId>) -> Result<Self, OrderError> {
         check_rail(&mut group, "")?;
         let (source, on_blocked) = (Source::RunBatch, OnBlocked::Skip);
-        Ok(Self { groups: vec![group], cycle, source, on_blocked })
+        Ok(Self { groups: vec![group], cycle, source, on_blocked, net: false })
+    }
+
+    /// The same, keeping back what the payees owe, or not.
+    #[must_use]
+    pub(crate) fn netting(self, net: bool) -> Self {
+        Self { net, ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn nets(&self) -> bool {
+        self.net
     }
 
     /// The same, over these issues. For orders of one group.

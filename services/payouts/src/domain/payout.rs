@@ -41,7 +41,10 @@ pub(crate) struct Payout {
     pub id: PayoutId,
     pub batch: Option<BatchId>,
     pub payee: MemberId,
+    /// What was paid: the items' sum less `netted_minor`.
     pub amount: Money,
+    /// What the payee owed and was kept back.
+    pub netted_minor: i64,
     /// Known once it is paid.
     pub method: Option<Method>,
     pub reference: String,
@@ -61,4 +64,6 @@ pub(crate) struct PayoutItem {
     pub earning: EarningId,
     pub issue: IssueId,
     pub amount: Money,
+    /// Whether it still counts.
+    pub live: bool,
 }

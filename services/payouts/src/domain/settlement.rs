@@ -1,6 +1,6 @@
 //! What is written when payable issues are paid: payouts, and their items.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use quittance_kernel::{
     BatchId, Currency, IssueId, MemberId, Method, Money, MoneyError, PayoutId, PayoutItemId, Totals,
@@ -8,13 +8,17 @@ use quittance_kernel::{
 
 use super::decision::{Excluded, Payable, Verdict};
 use super::order::{Order, Source};
+use super::receivable::{Netting, Receivable, net};
 
 /// One movement of money that is about to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewPayout {
     pub id: PayoutId,
     pub payee: MemberId,
+    /// What is paid: the sum of the items less what is kept back.
     pub total: Money,
+    /// What the payee owes and is kept back.
+    pub netted: i64,
     pub method: Method,
     pub reference: String,
     /// In the order of the request.
@@ -43,6 +47,10 @@ pub(crate) struct Settlement {
     pub excluded: Vec<Excluded>,
     /// By currency.
     pub totals: Totals,
+    /// What the payees owe, as far as it was looked at.
+    pub receivables: Vec<Receivable>,
+    /// What is kept back of it.
+    pub nettings: Vec<Netting>,
 }
 
 impl Settlement {
@@ -67,6 +75,7 @@ impl Settlement {
                     id: PayoutId::new(),
                     payee: paid.payee,
                     total: paid.amount,
+                    netted: 0,
                     method,
                     reference: reference.to_owned(),
                     issues: vec![paid.issue],
@@ -84,7 +93,33 @@ impl Settlement {
             Source::RunBatch => (!items.is_empty()).then(BatchId::new),
         };
         let (source, excluded) = (order.source(), verdict.excluded);
-        Ok(Self { batch, source, payouts, items, excluded, totals })
+        let (receivables, nettings) = (vec![], vec![]);
+        Ok(Self { batch, source, payouts, items, excluded, totals, receivables, nettings })
+    }
+
+    /// Whom it pays, each once.
+    #[must_use]
+    pub(crate) fn payees(&self) -> BTreeSet<MemberId> {
+        self.payouts.iter().map(|payout| payout.payee).collect()
+    }
+
+    /// Keeps back what the payees owe, the oldest debts first.
+    pub(crate) fn keep_back(&mut self, receivables: Vec<Receivable>) -> Result<(), MoneyError> {
+        let sums: Vec<_> = self
+            .payouts
+            .iter()
+            .map(|payout| (payout.payee, payout.total.currency(), payout.total.minor()))
+            .collect();
+        let nettings = net(&sums, &receivables);
+        for netting in &nettings {
+            let payout = &mut self.payouts[netting.payout];
+            let kept = Money::signed(netting.minor, payout.total.currency());
+            payout.total = payout.total.checked_add(kept.checked_neg()?)?;
+            payout.netted += netting.minor;
+            self.totals.reduce(kept)?;
+        }
+        (self.receivables, self.nettings) = (receivables, nettings);
+        Ok(())
     }
 }
 

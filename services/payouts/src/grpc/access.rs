@@ -52,6 +52,10 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.CommissionService/ListCommissionRules", TREASURY),
     ("/quittance.payouts.v1.CommissionService/ListPendingCommissions", TREASURY),
     ("/quittance.payouts.v1.CommissionService/CreateCommissionPayouts", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/VoidPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/ReturnPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.LifecycleService/VoidEarnings", &[Role::Admin]),
 ];
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tonic::Status;
 use crate::app::{Error, QueueEntry, QueuePage};
 use crate::domain::decision::Excluded;
 use crate::domain::earning::EarningStatus;
+use crate::domain::lifecycle::Step;
 use crate::domain::order::{Group, MAX_ISSUES, OnBlocked, Order, OrderError};
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
 use crate::domain::settlement::{NewPayout, Settlement};
@@ -59,7 +60,8 @@ pub(super) fn batch(message: proto::BatchPayRequest) -> Result<Order, Status> {
     };
     let groups: Result<Vec<_>, _> =
         message.groups.into_iter().enumerate().map(|(index, asked)| group(index, asked)).collect();
-    Ok(Order::batch(groups?, on_blocked).map_err(Error::from)?)
+    let order = Order::batch(groups?, on_blocked).map_err(Error::from)?;
+    Ok(order.netting(message.net_receivables))
 }
 
 fn group(index: usize, group: proto::PayGroup) -> Result<Group, Status> {
@@ -155,6 +157,7 @@ pub(super) fn paid_group(payout: &NewPayout) -> proto::PaidGroup {
         method: wire_method(payout.method).into(),
         reference: payout.reference.clone(),
         total: Some(total(payout.total, i64::try_from(payout.issues.len()).unwrap_or(i64::MAX))),
+        netted_minor: payout.netted,
     }
 }
 
@@ -199,6 +202,7 @@ pub(super) fn payout(payout: Payout) -> proto::Payout {
         create_time: Some(time(payout.created_at)),
         update_time: Some(time(payout.updated_at)),
         created_by: payout.created_by.to_string(),
+        netted_minor: payout.netted_minor,
     }
 }
 
@@ -213,6 +217,20 @@ pub(super) fn item(item: PayoutItem) -> proto::PayoutItem {
             .map(|id| id.to_string())
             .unwrap_or_default(),
         amount: Some(money(item.amount)),
+        live: item.live,
+    }
+}
+
+/// One step of a payout after it was made.
+pub(super) fn step(step: Step) -> proto::PayoutStep {
+    proto::PayoutStep {
+        from: wire_state(step.from).into(),
+        to: wire_state(step.to).into(),
+        reason: step.reason,
+        actor_id: step.actor.to_string(),
+        time: Some(time(step.at)),
+        item_count: i32::try_from(step.item_count).unwrap_or(i32::MAX),
+        amount: Some(money(step.amount)),
     }
 }
 

@@ -76,10 +76,11 @@ impl PayoutService for Payouts {
     ) -> Result<Response<proto::GetPayoutResponse>, Status> {
         let caller = caller(&request)?;
         let id = convert::id("payout_id", &request.get_ref().payout_id)?;
-        let (payout, items) = self.payout(&caller.ctx, id).await?;
+        let (payout, items, steps) = self.payout(&caller.ctx, id).await?;
         Ok(Response::new(proto::GetPayoutResponse {
             payout: Some(convert::payout(payout)),
             items: items.into_iter().map(convert::item).collect(),
+            steps: steps.into_iter().map(convert::step).collect(),
         }))
     }
 

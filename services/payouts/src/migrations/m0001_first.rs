@@ -45,7 +45,7 @@ const PAYOUTS: &[&str] = &[
      created_at {time} NOT NULL)",
     "CREATE TABLE payouts (id {uuid} NOT NULL PRIMARY KEY, organization_id {uuid} NOT NULL, \
      batch_id {uuid}, payee_id {uuid} NOT NULL, \
-     amount_minor bigint NOT NULL CHECK (amount_minor > 0), currency text NOT NULL, \
+     amount_minor bigint NOT NULL CHECK (amount_minor >= 0), currency text NOT NULL, \
      method text NOT NULL, reference text NOT NULL, state text NOT NULL, \
      item_count bigint NOT NULL, paid_at {time}, created_by {uuid} NOT NULL, \
      version bigint NOT NULL, created_at {time} NOT NULL, updated_at {time} NOT NULL)",

@@ -4,7 +4,7 @@ use quittance_chassis::db::Db;
 use quittance_kernel::{
     BatchId, EarningId, IssueId, MemberId, OrganizationId, PayoutId, PayoutItemId, Timestamp,
 };
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use super::sql::Sql;
@@ -17,6 +17,7 @@ pub(super) struct Row {
     batch_id: Option<Uuid>,
     payee_id: Uuid,
     amount_minor: i64,
+    netted_minor: i64,
     currency: String,
     method: String,
     reference: String,
@@ -29,7 +30,7 @@ pub(super) struct Row {
     updated_at: Timestamp,
 }
 
-const SELECT: &str = "SELECT id, batch_id, payee_id, amount_minor, currency, method, reference, \
+const SELECT: &str = "SELECT id, batch_id, payee_id, amount_minor, netted_minor, currency, method, reference, \
     state, item_count, paid_at, created_by, version, created_at, updated_at FROM payouts \
     WHERE organization_id = ";
 
@@ -49,6 +50,17 @@ pub(crate) async fn find(
 ) -> Result<Option<Payout>, StoreError> {
     let sql = Sql::new(db.backend(), "").bind(SELECT, organization.0).bind(" AND id = ", id.0);
     sql.one::<Row, _>(db.conn()).await?.map(payout).transpose()
+}
+
+/// Reads one payout and locks it until the transaction ends.
+pub(crate) async fn lock<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    id: PayoutId,
+) -> Result<Option<Payout>, StoreError> {
+    let backend = conn.get_database_backend();
+    let sql = Sql::new(backend, "").bind(SELECT, organization.0).bind(" AND id = ", id.0);
+    sql.for_update().one::<Row, _>(conn).await?.map(payout).transpose()
 }
 
 /// Reads payouts, the newest first: at most `limit`, those before `before`.
@@ -80,6 +92,7 @@ pub(super) fn payout(row: Row) -> Result<Payout, StoreError> {
         batch: row.batch_id.map(BatchId),
         payee: MemberId(row.payee_id),
         amount: money("payouts", row.id, row.amount_minor, &row.currency)?,
+        netted_minor: row.netted_minor,
         // Empty until a partner's payout is paid.
         method: match row.method.as_str() {
             "" => None,
@@ -103,6 +116,7 @@ struct ItemRow {
     issue_id: Uuid,
     amount_minor: i64,
     currency: String,
+    live: bool,
 }
 
 /// Reads the first items of a payout.
@@ -112,7 +126,7 @@ pub(crate) async fn items(
     id: PayoutId,
     limit: u32,
 ) -> Result<Vec<PayoutItem>, StoreError> {
-    let text = "SELECT id, earning_id, issue_id, amount_minor, currency FROM payout_items \
+    let text = "SELECT id, earning_id, issue_id, amount_minor, currency, live FROM payout_items \
                 WHERE organization_id = ";
     let sql = Sql::new(db.backend(), "")
         .bind(text, organization.0)
@@ -126,6 +140,7 @@ pub(crate) async fn items(
                 earning: EarningId(row.earning_id),
                 issue: IssueId(row.issue_id),
                 amount: money("payout_items", row.id, row.amount_minor, &row.currency)?,
+                live: row.live,
             })
         })
         .collect()

@@ -136,6 +136,8 @@ fn state(earning: &Earning, version: i64) -> EarningState {
         reference: None,
         paid_at: None,
         reason: None,
+        voided_at: None,
+        receivable_minor: None,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::earning::TABLE as EARNINGS;
+use super::receivable;
 use crate::domain::decision::{Excluded, Was};
 use crate::domain::order::Source;
 use crate::domain::settlement::{Item, NewPayout, Settlement};
@@ -29,6 +30,8 @@ struct Recorded<'a> {
     batch_id: Option<Uuid>,
     payee_id: Uuid,
     amount_minor: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netted_minor: Option<i64>,
     currency: &'a str,
     method: &'a str,
     reference: &'a str,
@@ -48,6 +51,7 @@ pub(crate) fn write_set(ctx: &Ctx, service: &'static str, settlement: &Settlemen
     set.insert(insert_payouts(ctx, settlement));
     set.insert(insert_items(ctx, settlement));
     let mut journal = Journal::new(service);
+    receivable::keep_back(ctx, &mut set, &mut journal, settlement);
     tell_items(ctx, &mut journal, settlement);
     tell_payouts(ctx, &mut journal, settlement);
     tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
@@ -148,6 +152,7 @@ fn insert_payouts(ctx: &Ctx, settlement: &Settlement) -> Insert {
         .column("batch_id", Column::same_uuid(settlement.batch.map(|batch| batch.0)))
         .column("payee_id", ids(|payout| payout.payee.0))
         .column("amount_minor", number(|payout| payout.total.minor()))
+        .column("netted_minor", number(|payout| payout.netted))
         .column("currency", text(|payout| payout.total.currency().code()))
         .column("method", text(|payout| payout.method.as_str()))
         .column("reference", text(|payout| payout.reference.as_str()))
@@ -202,6 +207,8 @@ fn tell_items(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
             reference: Some(payout.reference.clone()),
             paid_at: Some(ctx.now),
             reason: None,
+            voided_at: None,
+            receivable_minor: None,
         };
         journal.record(ctx, entry, kind::PAYOUT_ISSUE_PAID, state);
     }
@@ -215,6 +222,7 @@ fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
             batch_id,
             payee_id: payout.payee.0,
             amount_minor: payout.total.minor(),
+            netted_minor: Some(payout.netted).filter(|netted| *netted > 0),
             currency: payout.total.currency().code(),
             method: payout.method.as_str(),
             reference: &payout.reference,
@@ -232,6 +240,7 @@ fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
             status: "paid".to_owned(),
             item_count: count(payout.issues.len()),
             paid_at: Some(ctx.now),
+            netted_minor: Some(payout.netted).filter(|netted| *netted > 0),
             source: "issue".to_owned(),
             period: None,
             notes: None,

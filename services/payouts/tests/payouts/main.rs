@@ -4,6 +4,7 @@
 mod cancel;
 mod consumer;
 mod facts;
+mod lifecycle;
 mod partners;
 mod pay;
 mod race;

@@ -87,6 +87,7 @@ impl World {
         PayoutServiceClient::new(client(&self.address).unwrap())
     }
 
+    /// A connection of its own, for other services.
     pub(crate) fn connection(&self) -> Client {
         client(&self.address).unwrap()
     }
@@ -172,7 +173,7 @@ pub(crate) fn group(issues: &[Issue]) -> proto::PayGroup {
 
 pub(crate) fn batch(groups: Vec<proto::PayGroup>) -> proto::BatchPayRequest {
     let on_blocked = proto::OnBlocked::Fail.into();
-    proto::BatchPayRequest { request_id: String::new(), groups, on_blocked }
+    proto::BatchPayRequest { request_id: String::new(), groups, on_blocked, net_receivables: false }
 }
 
 pub(crate) fn single(issue: Issue, key: &str) -> proto::PayIssueRequest {

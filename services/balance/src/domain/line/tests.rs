@@ -94,8 +94,8 @@ fn payouts_win_over_a_review_that_changed_its_mind() {
 #[test]
 fn a_voided_payment_is_owed_back_and_a_voided_promise_is_not() {
     let approved = Some(filing(2, PayoutStatus::Approved));
-    let after = EarningState::Void { at: noon(), payment: Some(payment()) };
-    let before = EarningState::Void { at: noon(), payment: None };
+    let after = EarningState::Void { at: noon(), payment: Some(payment()), receivable: 800_000 };
+    let before = EarningState::Void { at: noon(), payment: None, receivable: 0 };
     let voided = Sums { voided: 800_000, voided_count: 1, ..Sums::default() };
 
     let paid = line(approved.clone(), Some(earning(3, after)));
@@ -150,8 +150,8 @@ fn states() -> impl Strategy<Value = EarningState> {
         Just(EarningState::Approved),
         Just(EarningState::Rejected),
         Just(EarningState::Paid(payment())),
-        Just(EarningState::Void { at: noon(), payment: Some(payment()) }),
-        Just(EarningState::Void { at: noon(), payment: None }),
+        Just(EarningState::Void { at: noon(), payment: Some(payment()), receivable: 800_000 }),
+        Just(EarningState::Void { at: noon(), payment: None, receivable: 0 }),
     ]
 }
 

@@ -1,0 +1,90 @@
+//! Declaring void what is owed and not paid.
+
+use prost::Message;
+use quittance_chassis::db::Idempotency;
+use quittance_kernel::{Ctx, IssueId};
+
+use super::plan::TRIES;
+use super::{Answered, Error, Payouts};
+use crate::domain::lifecycle::{LifecycleError, Voided, check_issues, void_unpaid};
+use crate::store;
+
+impl Payouts {
+    /// Voids earnings, all or nothing, once per key. `reply` makes the answer, which is stored with
+    /// the effect.
+    #[tracing::instrument(name = "payouts.void_earnings", skip_all, fields(count = issues.len()))]
+    pub(crate) async fn void_earnings<R: Message + Default>(
+        &self,
+        ctx: &Ctx,
+        issues: &[IssueId],
+        reason: &str,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Voided) -> R,
+    ) -> Result<Answered<R>, Error> {
+        Self::permit_runs(ctx)?;
+        check_issues(issues)?;
+        let ids = || issues.iter().map(|issue| issue.0).collect();
+        for _ in 0..TRIES {
+            if let Some(before) = self.recall(ctx, key).await? {
+                return Ok(before);
+            }
+            let organization = ctx.organization();
+            let known = store::earning::of_issues(&self.db, organization, ids()).await?;
+            let held = store::lifecycle_read::in_payouts(&self.db, organization, ids()).await?;
+            let voided = match void_unpaid(&known, &held, (issues, reason), ctx.member()) {
+                Ok(voided) => voided,
+                Err(refusal) => {
+                    // The same request may have done it since the key was looked up.
+                    if let Some(before) = self.recall(ctx, key).await? {
+                        return Ok(before);
+                    }
+                    return Err(self.refused_void(ctx, issues, refusal).await?);
+                }
+            };
+            let reply = reply(&voided);
+            let wrote = self.wrote(|| {
+                let mut set = store::lifecycle::void_set(ctx, self.db.service(), &voided);
+                if let Some(key) = key {
+                    set.insert(key.remember(ctx, reply.encode_to_vec()));
+                }
+                set
+            });
+            if wrote.await? {
+                return Ok(Answered { reply, replayed: false });
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Leaves a trace of a refusal, at the issue that it is about.
+    async fn refused_void(
+        &self,
+        ctx: &Ctx,
+        issues: &[IssueId],
+        refusal: LifecycleError,
+    ) -> Result<Error, Error> {
+        let about = match &refusal {
+            LifecycleError::NothingOwed { issue, .. } | LifecycleError::InPayout { issue, .. } => {
+                Some(*issue)
+            }
+            LifecycleError::Transition(_)
+            | LifecycleError::SelfApproval
+            | LifecycleError::PayoutNotFound(_)
+            | LifecycleError::NotAnItem { .. }
+            | LifecycleError::Twice { .. }
+            | LifecycleError::Reason(_)
+            | LifecycleError::Count(_)
+            | LifecycleError::PartlyVoid
+            | LifecycleError::Total(_) => issues.first().copied(),
+        };
+        if let Some(issue) = about {
+            self.wrote(|| {
+                let about = ("earning.void_refused", "issue", issue.0);
+                let why = (refusal.reason(), &refusal);
+                store::lifecycle::refusal_set(ctx, self.db.service(), about, why)
+            })
+            .await?;
+        }
+        Ok(Error::Lifecycle(refusal))
+    }
+}
