@@ -28,6 +28,7 @@ enum Review {
 
 /// What is so about an issue when money is about to move.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 struct Fact {
     review: Review,
     verified: bool,

@@ -153,7 +153,7 @@ impl Ours {
 
     /// The token of a page in the middle of the inbox.
     async fn inbox_middle(&mut self) -> anyhow::Result<String> {
-        let (mut token, mut read, size) = (String::new(), 0, 200);
+        let (mut token, mut read, size) = (String::new(), 0, PAGE / 2);
         loop {
             let request = wire::ListTriageRequest { page_size: size, page_token: token.clone() };
             let page = self.client.list_triage(self.caller.request(request)).await?.into_inner();

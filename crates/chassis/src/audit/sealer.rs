@@ -35,6 +35,7 @@ const MEASURE: Duration = Duration::from_secs(5);
 ///
 /// Any number of processes may run one for the same PostgreSQL database: one is active, the others
 /// stand by. On shutdown it seals what is there.
+#[must_use]
 pub fn spawn(db: Db, shutdown: CancellationToken) -> JoinHandle<()> {
     let sealer = Sealer { db, end: None, measured: None, failures: 0 };
     tokio::spawn(sealer.run(shutdown))

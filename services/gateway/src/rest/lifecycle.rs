@@ -74,7 +74,7 @@ struct VoidedEarnings {
     totals: Vec<Total>,
 }
 
-fn texts(issues: Vec<Uuid>) -> Vec<String> {
+fn texts(issues: &[Uuid]) -> Vec<String> {
     issues.iter().map(Uuid::to_string).collect()
 }
 

@@ -211,6 +211,7 @@ pub fn may_add(issue: &Issue, actor: Actor) -> Result<(), IssueError> {
 
 /// Whether somebody may remove attachments of the issue. Once it was triaged they are what it was
 /// decided on.
+#[must_use]
 pub fn removal(issue: &Issue, member: MemberId, admin: bool) -> Removal {
     let undecided = matches!(issue.status, IssueStatus::Draft | IssueStatus::Open);
     match (admin, member == issue.reporter, undecided) {

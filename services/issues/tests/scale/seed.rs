@@ -116,7 +116,7 @@ async fn execute(db: &Db, sql: &str) {
 /// open. Three of a hundred issues are undecided, one of them for good: its cycle was closed.
 async fn sow_issues(db: &Db, (group, admin, member): (u64, &Ctx, &Ctx), count: u64) {
     let organization = admin.organization();
-    let high = format!("{:016x}", group);
+    let high = format!("{group:016x}");
     // `numbered`, as the database counts.
     let id = |n: &str| format!("('{high}' || lpad(to_hex({n}), 16, '0'))::uuid");
     let products = format!(

@@ -29,6 +29,7 @@ pub enum Error {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Partner(#[from] PartnerError),
+    #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
