@@ -85,7 +85,7 @@ async fn a_partner_payout_goes_from_pending_to_paid_and_everybody_can_read_it() 
         let audit = shop.admin.get(&format!("/api/admin/audit?entityId={first}")).await.expect(200);
         let audit = audit["items"].as_array().unwrap();
         let actions: Vec<_> = audit.iter().map(|row| row["action"].as_str().unwrap()).collect();
-        assert_eq!(actions, ["payout.paid", "payout.approved", "payout.refused", "payout.created"]);
+        assert_eq!(actions, ["payout.paid", "payout.approved", "payout.denied", "payout.created"]);
         world.close().await;
     }
 }

@@ -103,6 +103,7 @@ fn payout() -> events::PayoutState {
         status: "paid".into(),
         item_count: 1,
         paid_at: Some(noon()),
+        netted_minor: Some(0),
         source: "manual".into(),
         period: Some("2026-Q1".into()),
         notes: None,

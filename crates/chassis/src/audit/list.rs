@@ -1,5 +1,7 @@
 //! The log as it is read: filtered, the newest first, page by page.
 
+use std::fmt::Write as _;
+
 use quittance_kernel::{OrganizationId, PageError, PageRequest, Timestamp, token};
 use sea_orm::{ConnectionTrait as _, DbErr, FromQueryResult as _, Statement, Value};
 use uuid::Uuid;
@@ -81,14 +83,14 @@ fn statement(
     ];
     for (condition, value) in conditions {
         if let Some(value) = value {
-            sql += &format!(" AND {condition} {}", bind(value));
+            let _ = write!(sql, " AND {condition} {}", bind(value));
         }
     }
     if let Some((time, seq)) = before {
         let (time, seq) = (bind(time.into()), bind(seq.into()));
-        sql += &format!(" AND (a.occurred_at, a.seq) < ({time}, {seq})");
+        let _ = write!(sql, " AND (a.occurred_at, a.seq) < ({time}, {seq})");
     }
-    sql += &format!(" ORDER BY a.occurred_at DESC, a.seq DESC LIMIT {limit}");
+    let _ = write!(sql, " ORDER BY a.occurred_at DESC, a.seq DESC LIMIT {limit}");
     (sql, values)
 }
 

@@ -1,5 +1,7 @@
 //! Attachments: links and files of an issue. Files pass through piece by piece.
 
+use std::fmt::Write as _;
+
 use axum::Json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Extension, Request, State};
@@ -293,7 +295,7 @@ fn disposition(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")

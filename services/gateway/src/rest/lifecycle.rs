@@ -104,7 +104,7 @@ async fn void(
         request_id: key.request_id(),
         payout_id: id.to_string(),
         reason: body.reason,
-        issue_ids: texts(body.issue_ids.unwrap_or_default()),
+        issue_ids: texts(&body.issue_ids.unwrap_or_default()),
     };
     let reply = gateway.lifecycle().void_payout(key.request(&caller, message)).await?;
     let (metadata, reply, _) = reply.into_parts();
@@ -193,7 +193,7 @@ async fn void_earnings(
 ) -> Result<Reply<VoidedEarnings>, Problem> {
     let message = wire::VoidEarningsRequest {
         request_id: key.request_id(),
-        issue_ids: texts(body.issue_ids),
+        issue_ids: texts(&body.issue_ids),
         reason: body.reason,
     };
     let reply = gateway.lifecycle().void_earnings(key.request(&caller, message)).await?;

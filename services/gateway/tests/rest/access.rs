@@ -12,7 +12,7 @@ use tonic::Status;
 use crate::fake::Fake;
 use crate::house::{Answer, House, ID, OTHER, SECRET, config, forged};
 
-const NOTE: &str = "/quittance.audit.v1.AuditService/NoteDenial";
+const DENIAL: &str = "/quittance.audit.v1.AuditService/NoteDenial";
 const PREVIEW: &str = "/quittance.issues.v1.CycleService/PreviewGate";
 const NOTE: &str = "/quittance.issues.v1.ImpersonationService/NoteImpersonation";
 const ENSURE: &str = "/quittance.issues.v1.MemberService/EnsureMember";
@@ -80,7 +80,7 @@ async fn a_role_opens_its_routes_only() {
     // A refused write is noted, a refused look is not; nothing else is asked of any service.
     let calls = house.fake.calls();
     assert_eq!(calls.len(), 4);
-    assert!(calls.iter().all(|call| call.path == NOTE), "{calls:?}");
+    assert!(calls.iter().all(|call| call.path == DENIAL), "{calls:?}");
     let noted: audit::NoteDenialRequest = calls[0].message();
     assert_eq!(noted.request, "POST /api/admin/payouts/batch-pay");
     assert_eq!(noted.reason, "ROLE_REQUIRED");

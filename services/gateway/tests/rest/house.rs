@@ -81,14 +81,11 @@ impl House {
             impersonator,
         };
         let minute = Duration::from_mins(1);
-        match impersonator {
-            None => self.verifier.mint(&principal, minute).unwrap(),
-            Some(_) => {
-                let until = quittance_chassis::clock::now() + minute;
-                let id = ID.parse().unwrap();
-                self.verifier.mint_impersonation(&principal, id, until).unwrap()
-            }
+        if impersonator.is_none() {
+            return self.verifier.mint(&principal, minute).unwrap();
         }
+        let until = quittance_chassis::clock::now() + minute;
+        self.verifier.mint_impersonation(&principal, ID.parse().unwrap(), until).unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -160,13 +160,12 @@ where
     if size == 0 {
         return Err(FieldError::new("body", "must not be empty").into());
     }
-    let media = match media {
-        Some(media) => media,
-        None => {
-            let media = attachment::media(declared, &head)?;
-            writer.put(head.freeze()).await?;
-            media
-        }
+    let media = if let Some(media) = media {
+        media
+    } else {
+        let media = attachment::media(declared, &head)?;
+        writer.put(head.freeze()).await?;
+        media
     };
     let size = i64::try_from(size).map_err(|_| AttachmentError::TooLarge(most))?;
     Ok(File { media, size, sha256: hex::encode(digest.finalize()) })

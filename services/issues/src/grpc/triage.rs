@@ -93,13 +93,13 @@ async fn decide_one(
     match issues.decide(ctx, judgement, answer).await {
         Ok(outcome) => Ok((convert::outcome(&outcome), None)),
         // The same request may be under way a second time and have been faster here.
-        Err(error) => match recall(issues, ctx, key.as_ref()).await? {
-            Some(known) => Ok((known, None)),
-            None => {
-                let denial = denied(issue, DECIDE, &error);
-                Ok((convert::outcome(&Outcome::refused(issue, error)?), denial))
+        Err(error) => {
+            if let Some(known) = recall(issues, ctx, key.as_ref()).await? {
+                return Ok((known, None));
             }
-        },
+            let denial = denied(issue, DECIDE, &error);
+            Ok((convert::outcome(&Outcome::refused(issue, error)?), denial))
+        }
     }
 }
 

@@ -57,13 +57,13 @@ async fn verify_one(
     match issues.verify(ctx, issue, answer).await {
         Ok(done) => Ok((verified(&done), None)),
         // The same request may be under way a second time and have been faster here.
-        Err(error) => match recall(issues, ctx, key.as_ref()).await? {
-            Some(known) => Ok((known, None)),
-            None => {
-                let denial = denied(issue, VERIFY, &error);
-                Ok((refused(&Outcome::refused(issue, error)?), denial))
+        Err(error) => {
+            if let Some(known) = recall(issues, ctx, key.as_ref()).await? {
+                return Ok((known, None));
             }
-        },
+            let denial = denied(issue, VERIFY, &error);
+            Ok((refused(&Outcome::refused(issue, error)?), denial))
+        }
     }
 }
 

@@ -40,7 +40,7 @@ async fn notifications_leave_when_they_were_read_and_are_old() {
 #[tokio::test]
 async fn the_inbox_forgets_in_chunks_what_is_far_beyond_redelivery() {
     for world in worlds().await {
-        let old: Vec<Uuid> = (0..2 * CHUNK + 1).map(|_| Uuid::now_v7()).collect();
+        let old: Vec<Uuid> = (0..=2 * CHUNK).map(|_| Uuid::now_v7()).collect();
         let young: Vec<Uuid> = (0..3).map(|_| Uuid::now_v7()).collect();
         for (days, ids) in [(0, &old), (20, &young)] {
             let now = noon() + TimeDelta::days(days);

@@ -64,12 +64,12 @@ impl Seed {
         let other = person(&issues, "Other", "spy", Role::Admin).await;
         sow_issues(&db, (1, &admin, &member), ISSUES).await;
         sow_issues(&db, (2, &other, &other), ISSUES / 10).await;
-        for (lead, cycles) in [(&lead, [3, 49]), (&old_lead, [0, 3])] {
+        for (leading, cycles) in [(&lead, [3, 49]), (&old_lead, [0, 3])] {
             let led = format!(
                 "INSERT INTO cycle_members (organization_id, cycle_id, member_id, lead) \
                  SELECT organization_id, id, '{}', TRUE FROM cycles \
                  WHERE organization_id = '{}' AND name IN ('Cycle {}', 'Cycle {}')",
-                lead.member(),
+                leading.member(),
                 admin.organization(),
                 cycles[0],
                 cycles[1],

@@ -99,7 +99,9 @@ impl Payouts {
         };
         let decided: Vec<Moved> = ids.iter().map(decide).collect();
         for (id, refusal) in &decided {
+            // A single refusal is noted where the call is answered, as all of them are.
             if let Err(refusal) = refusal
+                && mode != Mode::Single
                 && found.contains_key(id)
             {
                 store::partner::refused(&mut tx, *id, step, refusal);

@@ -35,7 +35,7 @@ impl Payouts {
                     if let Some(before) = self.recall(ctx, key).await? {
                         return Ok(before);
                     }
-                    return Err(self.refused(ctx, id, wish.undo, refusal).await?);
+                    return Err(refusal.into());
                 }
                 Err(error) => return Err(error),
             }
@@ -55,6 +55,9 @@ impl Payouts {
         let tx = Tx::begin(&self.db, ctx).await?;
         let payout = store::payout::lock(tx.conn(), organization, id).await?;
         let payout = payout.ok_or(LifecycleError::PayoutNotFound(id))?;
+        if store::lifecycle_read::is_of_partner(tx.conn(), organization, id).await? {
+            return Err(LifecycleError::OfPartner.into());
+        }
         let held = store::lifecycle_read::hold(tx.conn(), organization, id).await?;
         let undone = undo(&payout, &held, wish, ctx.member(), ctx.now)?;
         let reply = reply(&undone);
@@ -80,27 +83,5 @@ impl Payouts {
         // The events were written with the set, of which the transaction's own journal knows nothing.
         self.db.committed().notify_one();
         Ok(reply)
-    }
-
-    /// Leaves a trace of a refusal.
-    async fn refused(
-        &self,
-        ctx: &Ctx,
-        id: PayoutId,
-        undo: Undo,
-        refusal: LifecycleError,
-    ) -> Result<Error, Error> {
-        let action = match undo {
-            Undo::Void => "payout.void_refused",
-            Undo::Return => "payout.return_refused",
-            Undo::Cancel => "payout.cancel_refused",
-        };
-        self.wrote(|| {
-            let about = (action, "payout", id.0);
-            let why = (refusal.reason(), &refusal);
-            store::lifecycle::refusal_set(ctx, self.db.service(), about, why)
-        })
-        .await?;
-        Ok(Error::Lifecycle(refusal))
     }
 }

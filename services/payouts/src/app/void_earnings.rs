@@ -38,7 +38,7 @@ impl Payouts {
                     if let Some(before) = self.recall(ctx, key).await? {
                         return Ok(before);
                     }
-                    return Err(self.refused_void(ctx, issues, refusal).await?);
+                    return Err(refusal.into());
                 }
             };
             let reply = reply(&voided);
@@ -54,37 +54,5 @@ impl Payouts {
             }
         }
         Err(Error::Contended)
-    }
-
-    /// Leaves a trace of a refusal, at the issue that it is about.
-    async fn refused_void(
-        &self,
-        ctx: &Ctx,
-        issues: &[IssueId],
-        refusal: LifecycleError,
-    ) -> Result<Error, Error> {
-        let about = match &refusal {
-            LifecycleError::NothingOwed { issue, .. } | LifecycleError::InPayout { issue, .. } => {
-                Some(*issue)
-            }
-            LifecycleError::Transition(_)
-            | LifecycleError::SelfApproval
-            | LifecycleError::PayoutNotFound(_)
-            | LifecycleError::NotAnItem { .. }
-            | LifecycleError::Twice { .. }
-            | LifecycleError::Reason(_)
-            | LifecycleError::Count(_)
-            | LifecycleError::PartlyVoid
-            | LifecycleError::Total(_) => issues.first().copied(),
-        };
-        if let Some(issue) = about {
-            self.wrote(|| {
-                let about = ("earning.void_refused", "issue", issue.0);
-                let why = (refusal.reason(), &refusal);
-                store::lifecycle::refusal_set(ctx, self.db.service(), about, why)
-            })
-            .await?;
-        }
-        Ok(Error::Lifecycle(refusal))
     }
 }

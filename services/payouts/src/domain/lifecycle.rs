@@ -24,6 +24,8 @@ pub enum LifecycleError {
     Transition(#[from] InvalidTransition),
     #[error("nobody decides about the payment of their own work")]
     SelfApproval,
+    #[error("a payout to a partner is approved, rejected or marked paid; a refund takes it back")]
+    OfPartner,
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error("issue {issue} is not an item of the payout")]

@@ -119,6 +119,7 @@ impl NewPayout {
                 batch: None,
                 payee: self.partner,
                 amount: self.amount,
+                netted_minor: 0,
                 method: None,
                 reference: String::new(),
                 state: PayoutState::PendingApproval,

@@ -45,23 +45,6 @@ pub(crate) fn write_set(ctx: &Ctx, service: &'static str, undone: &Undone) -> Wr
     set
 }
 
-/// Audit of a refusal.
-pub(crate) fn refusal_set(
-    ctx: &Ctx,
-    service: &'static str,
-    (action, entity, id): (&'static str, &'static str, Uuid),
-    (reason, refusal): (&str, &LifecycleError),
-) -> WriteSet {
-    let mut set = WriteSet::new();
-    let mut journal = Journal::new(service);
-    let entry = Entry::new(action, entity, id)
-        .after(serde_json::json!({ "refused": reason }).to_string())
-        .because(Some(refusal.to_string()));
-    journal.note(ctx, entry);
-    journal.write_to(ctx, &mut set);
-    set
-}
-
 /// Rows, audit and events of earnings that become void unpaid.
 pub(crate) fn void_set(ctx: &Ctx, service: &'static str, voided: &Voided) -> WriteSet {
     let mut set = WriteSet::new();
@@ -194,6 +177,10 @@ fn tell_payout(ctx: &Ctx, journal: &mut Journal, undone: &Undone) {
         item_count: payout.item_count,
         paid_at: payout.paid_at,
         netted_minor: Some(payout.netted_minor).filter(|netted| *netted > 0),
+        source: "issue".to_owned(),
+        period: None,
+        notes: None,
+        approved_by: None,
         reason: Some(undone.reason.clone()),
     };
     journal.record(ctx, entry, kind, state);
@@ -209,7 +196,7 @@ fn tell_items(ctx: &Ctx, journal: &mut Journal, undone: &Undone) {
                 let state = EarningState {
                     status: PayoutStatus::Void,
                     payout_id: Some(payout.id.0),
-                    method: Some(payout.method),
+                    method: payout.method,
                     reference: Some(payout.reference.clone()),
                     paid_at: payout.paid_at,
                     reason,

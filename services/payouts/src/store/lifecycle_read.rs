@@ -44,6 +44,17 @@ pub(crate) async fn hold<C: ConnectionTrait>(
         .collect()
 }
 
+/// Tells whether a payout pays a partner, for commissions or by hand.
+pub(crate) async fn is_of_partner<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    payout: PayoutId,
+) -> Result<bool, DbErr> {
+    let text = "SELECT 1 FROM payouts WHERE source <> 'issue' AND organization_id = ";
+    let sql = Sql::new(conn.get_database_backend(), "").bind(text, organization.0);
+    Ok(!sql.bind(" AND id = ", payout.0).rows(conn).await?.is_empty())
+}
+
 /// Which of these issues are live items of a payout.
 pub(crate) async fn in_payouts(
     db: &Db,

@@ -243,6 +243,7 @@ fn told(of: &PartnerPayout) -> PayoutTold {
         status: payout.state.as_str().to_owned(),
         item_count: payout.item_count,
         paid_at: payout.paid_at,
+        netted_minor: None,
         source: of.source.as_str().to_owned(),
         period: some(&of.period),
         notes: some(&of.notes),

@@ -110,7 +110,6 @@ async fn a_void_keeps_the_row_and_books_reversal_receivable_audit_and_events() {
                 "SELECT count(*) FROM audit_log WHERE action = 'payout.voided' AND reason = 'Sent twice'",
                 2,
             ),
-            ("SELECT count(*) FROM audit_log WHERE action = 'payout.void_refused'", 2),
             ("SELECT count(*) FROM outbox WHERE kind = 'payout.voided'", 2),
             ("SELECT count(*) FROM outbox WHERE kind = 'earning.voided'", 2),
             ("SELECT count(*) FROM payout_steps", 2),

@@ -17,7 +17,7 @@ fn payout(state: PayoutState) -> Payout {
         payee: MemberId::new(),
         amount: money(300),
         netted_minor: 0,
-        method: Method::Kaspi,
+        method: Some(Method::Kaspi),
         reference: "K-1".to_owned(),
         state,
         item_count: 2,
