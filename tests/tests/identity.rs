@@ -1,4 +1,5 @@
 //! Who somebody is: identities of a provider, and admins who view as members.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::time::SystemTime;
 

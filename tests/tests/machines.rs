@@ -193,7 +193,7 @@ impl StateMachineTest for Machines {
                 None => assert!(*status < 300 && code.is_empty(), "{call:?}: {status} {code}"),
                 // Each of several is refused by its code, inside an answer that is none.
                 Some((_, reason)) if several && *status == 200 => {
-                    assert_eq!(code, reason, "{call:?}")
+                    assert_eq!(code, reason, "{call:?}");
                 }
                 Some(refusal) => assert_eq!((*status, code.as_str()), *refusal, "{call:?}"),
             }

@@ -108,11 +108,6 @@ impl Journal {
         self.events.push(Outgoing { id, kind, subject, body: encode(&envelope) });
     }
 
-    #[must_use]
-    pub fn has_events(&self) -> bool {
-        !self.events.is_empty()
-    }
-
     /// Adds the rows to a set.
     pub fn write_to(self, ctx: &Ctx, set: &mut WriteSet) {
         if !self.entries.is_empty() {

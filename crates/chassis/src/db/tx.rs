@@ -70,9 +70,8 @@ impl Tx {
         set.execute(&self.conn).await
     }
 
-    /// Writes the journal and commits. Wakes the sealer, and the relay when there is something to relay.
+    /// Writes the journal and commits. Wakes the sealer and the relay.
     pub async fn commit(self) -> Result<(), WriteError> {
-        let speaks = self.journal.has_events();
         let mut set = WriteSet::new();
         self.journal.write_to(&self.ctx, &mut set);
         set.execute(&self.conn).await?;
@@ -80,9 +79,7 @@ impl Tx {
         self.conn.commit().await?;
         crate::fail_point!("tx::after_commit");
         self.audited.notify_one();
-        if speaks {
-            self.committed.notify_one();
-        }
+        self.committed.notify_one();
         Ok(())
     }
 }

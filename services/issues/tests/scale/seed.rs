@@ -65,7 +65,7 @@ impl Seed {
         sow_issues(&db, (1, &admin, &member), ISSUES).await;
         sow_issues(&db, (2, &other, &other), ISSUES / 10).await;
         for (leading, cycles) in [(&lead, [3, 49]), (&old_lead, [0, 3])] {
-            let led = format!(
+            let leads = format!(
                 "INSERT INTO cycle_members (organization_id, cycle_id, member_id, lead) \
                  SELECT organization_id, id, '{}', TRUE FROM cycles \
                  WHERE organization_id = '{}' AND name IN ('Cycle {}', 'Cycle {}')",
@@ -74,7 +74,7 @@ impl Seed {
                 cycles[0],
                 cycles[1],
             );
-            execute(&db, &led).await;
+            execute(&db, &leads).await;
         }
         execute(&db, "VACUUM ANALYZE").await;
         let per_cycle = ISSUES / CYCLES;

@@ -5,7 +5,7 @@
 //! changed. Then everything is read and decided again.
 
 use prost::Message;
-use quittance_chassis::db::{Idempotency, WriteError, retrying};
+use quittance_chassis::db::{Idempotency, Tx, WriteError, retrying};
 use quittance_chassis::fail_point;
 use quittance_chassis::grpc::Caller;
 use quittance_kernel::{Ctx, Role};
@@ -166,15 +166,7 @@ impl Payouts {
         answer: &R,
     ) -> Result<bool, Error> {
         fail_point!("pay::before_write");
-        let written = retrying(|| {
-            let mut set = store::settlement::write_set(ctx, self.db.service(), settlement);
-            if let Some(key) = key {
-                set.insert(key.remember(ctx, answer.encode_to_vec()));
-            }
-            set.commit(&self.db)
-        })
-        .await;
-        match written {
+        match retrying(|| self.write(ctx, settlement, key, answer)).await {
             Ok(()) => {
                 fail_point!("pay::after_write");
                 Ok(true)
@@ -182,6 +174,29 @@ impl Payouts {
             Err(WriteError::Duplicate(_) | WriteError::Stale) => Ok(false),
             Err(error @ WriteError::Database(_)) => Err(Error::Write(error)),
         }
+    }
+
+    /// Writes it in one statement, or, if it is large, in several of one transaction.
+    async fn write<R: Message>(
+        &self,
+        ctx: &Ctx,
+        settlement: &Settlement,
+        key: Option<&Idempotency>,
+        answer: &R,
+    ) -> Result<(), WriteError> {
+        let (mut first, others) = store::settlement::write_sets(ctx, self.db.service(), settlement);
+        if let Some(key) = key {
+            first.insert(key.remember(ctx, answer.encode_to_vec()));
+        }
+        if others.len() == 0 {
+            return first.commit(&self.db).await;
+        }
+        let tx = Tx::begin(&self.db, ctx).await?;
+        tx.write(first).await?;
+        for set in others {
+            tx.write(set).await?;
+        }
+        tx.commit().await
     }
 
     /// Leaves a trace of a refusal.

@@ -60,7 +60,7 @@ impl Payouts {
             partner_read::partners(&self.db, organization, after, page.size + 1).await?;
         let more = cut(&mut found, &page);
         let next = match found.last() {
-            Some(end) if more => token::encode(&[end.partner_id.to_string()], query),
+            Some(end) if more => token::encode(&[end.id.to_string()], query),
             Some(_) | None => String::new(),
         };
         Ok((found, next))

@@ -80,8 +80,6 @@ impl Payouts {
         fail_point!("undo::before_commit");
         tx.commit().await.map_err(Error::Write)?;
         fail_point!("undo::after_commit");
-        // The events were written with the set, of which the transaction's own journal knows nothing.
-        self.db.committed().notify_one();
         Ok(reply)
     }
 }

@@ -158,7 +158,7 @@ pub(super) fn stats(stats: &[Stat]) -> proto::GetPayoutStatsResponse {
 /// Somebody who was credited.
 pub(super) fn partner(partner: Partner) -> proto::Partner {
     proto::Partner {
-        partner_id: partner.partner_id.to_string(),
+        partner_id: partner.id.to_string(),
         name: partner.name,
         create_time: Some(time(partner.created_at)),
     }
@@ -185,7 +185,7 @@ pub(super) fn summary(summary: Summary) -> proto::GetPartnerSummaryResponse {
         }
     }
     proto::GetPartnerSummaryResponse {
-        partner_id: summary.partner.partner_id.to_string(),
+        partner_id: summary.partner.id.to_string(),
         name: summary.partner.name,
         totals: totals.into_values().collect(),
         payout_count: summary.stats.iter().map(|stat| stat.count).sum(),

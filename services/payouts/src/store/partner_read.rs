@@ -168,12 +168,12 @@ pub(crate) async fn stats(
 /// Somebody who was credited at least once.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub(crate) struct Partner {
-    pub(crate) partner_id: Uuid,
+    pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) created_at: Timestamp,
 }
 
-const PARTNERS: &str = "SELECT partner_id, name, created_at FROM partners \
+const PARTNERS: &str = "SELECT partner_id AS id, name, created_at FROM partners \
     WHERE organization_id = ";
 
 /// Reads one partner.
@@ -211,5 +211,5 @@ pub(crate) async fn names(
     }
     let sql = Sql::new(db.backend(), "").bind(PARTNERS, organization.0);
     let found = sql.one_of(" AND partner_id", ids).all::<Partner, _>(db.conn()).await?;
-    Ok(found.into_iter().map(|partner| (partner.partner_id, partner.name)).collect())
+    Ok(found.into_iter().map(|partner| (partner.id, partner.name)).collect())
 }

@@ -38,23 +38,53 @@ struct Recorded<'a> {
     item_count: usize,
 }
 
+/// The most items that one statement writes, so that what is on its way to the database at once
+/// stays small, whatever the size of a payment.
+const CHUNK: usize = 2_000;
+
 /// Rows, audit and events of a settlement.
 pub(crate) fn write_set(ctx: &Ctx, service: &'static str, settlement: &Settlement) -> WriteSet {
+    with_items(ctx, service, settlement, &settlement.items, true)
+}
+
+/// The same in pieces, for one transaction: the first, and those that follow if there are many
+/// items. They go on in the order of the earnings' ids, as all rows are locked.
+pub(crate) fn write_sets<'a>(
+    ctx: &'a Ctx,
+    service: &'static str,
+    settlement: &'a Settlement,
+) -> (WriteSet, impl ExactSizeIterator<Item = WriteSet> + Send + 'a) {
+    let mut chunks = settlement.items.chunks(CHUNK);
+    let first = with_items(ctx, service, settlement, chunks.next().unwrap_or_default(), true);
+    (first, chunks.map(move |items| with_items(ctx, service, settlement, items, false)))
+}
+
+fn with_items(
+    ctx: &Ctx,
+    service: &'static str,
+    settlement: &Settlement,
+    items: &[Item],
+    first: bool,
+) -> WriteSet {
     let mut set = WriteSet::new();
-    let (old, new): (Vec<_>, Vec<_>) =
-        settlement.items.iter().partition(|item| item.paid.was.is_some());
+    let mut journal = Journal::new(service);
+    let (old, new): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.paid.was.is_some());
     set.update(pay_earnings(ctx, settlement, &old));
     set.insert(insert_earnings(ctx, settlement, &new));
-    if let Some(batch) = settlement.batch {
-        set.insert(insert_batch(ctx, batch.0, settlement.items.len()));
+    if first {
+        if let Some(batch) = settlement.batch {
+            set.insert(insert_batch(ctx, batch.0, settlement.items.len()));
+        }
+        set.insert(insert_payouts(ctx, settlement));
+        receivable::keep_back(ctx, &mut set, &mut journal, settlement);
     }
-    set.insert(insert_payouts(ctx, settlement));
-    set.insert(insert_items(ctx, settlement));
-    let mut journal = Journal::new(service);
-    receivable::keep_back(ctx, &mut set, &mut journal, settlement);
-    tell_items(ctx, &mut journal, settlement);
-    tell_payouts(ctx, &mut journal, settlement);
-    tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
+    let all: Vec<&Item> = items.iter().collect();
+    set.insert(insert_items(ctx, settlement, &all));
+    tell_items(ctx, &mut journal, settlement, items);
+    if first {
+        tell_payouts(ctx, &mut journal, settlement);
+        tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
+    }
     journal.write_to(ctx, &mut set);
     set
 }
@@ -165,22 +195,21 @@ fn insert_payouts(ctx: &Ctx, settlement: &Settlement) -> Insert {
         .column("updated_at", Column::same_time(Some(ctx.now)))
 }
 
-fn insert_items(ctx: &Ctx, settlement: &Settlement) -> Insert {
-    let items: Vec<&Item> = settlement.items.iter().collect();
+fn insert_items(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Insert {
     let ids = |id: fn(&Item) -> Uuid| Column::Uuid(items.iter().map(|item| id(item)).collect());
     Insert::into("payout_items")
         .column("id", ids(|item| item.id.0))
         .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
-        .column("payout_id", payouts_of(settlement, &items))
+        .column("payout_id", payouts_of(settlement, items))
         .column("earning_id", ids(|item| item.paid.earning.0))
         .column("issue_id", ids(|item| item.paid.issue.0))
-        .column("amount_minor", amounts(&items))
-        .column("currency", currencies(&items))
+        .column("amount_minor", amounts(items))
+        .column("currency", currencies(items))
         .column("live", Column::Same(true.into(), "boolean"))
 }
 
-fn tell_items(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
-    for item in &settlement.items {
+fn tell_items(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement, items: &[Item]) {
+    for item in items {
         let (paid, payout) = (&item.paid, &settlement.payouts[item.payout]);
         let currency = paid.amount.currency().code();
         let after = json(&Paid {

@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 
 use crate::world::{World, problem, somebody, worlds};
 
+#[expect(clippy::unnecessary_wraps, reason = "as the messages have it")]
 fn usd(minor_units: i64) -> Option<Money> {
     Some(Money { minor_units, currency_code: "USD".to_owned() })
 }
