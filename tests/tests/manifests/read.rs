@@ -86,7 +86,7 @@ pub(crate) fn literals(path: &str) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// What a Deployment, StatefulSet or Job makes.
+/// What a `Deployment`, `StatefulSet` or `Job` makes.
 pub(crate) struct Pod {
     pub(crate) owner: String,
     pub(crate) spec: Value,
