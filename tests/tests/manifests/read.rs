@@ -167,7 +167,9 @@ pub(crate) fn asked(value: &Value, found: &mut BTreeSet<(String, String)>) {
                     let part = |name: &str| value[name].as_str().unwrap().to_owned();
                     found.insert((part("name"), part("key")));
                 } else if let (true, Some(patch)) = (name == "patch", value.as_str()) {
-                    parse(Path::new("a patch"), patch).iter().for_each(|patch| asked(patch, found));
+                    for patch in parse(Path::new("a patch"), patch) {
+                        asked(&patch, found);
+                    }
                 } else {
                     asked(value, found);
                 }
