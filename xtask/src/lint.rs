@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{self, Outcome};
-use crate::tools;
+use crate::{manifests, tools};
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +25,13 @@ pub(crate) fn run() -> Result<Outcome> {
 
 /// Runs every check, also after one that fails, but not after Ctrl-C.
 pub(crate) fn all() -> Result<Vec<(&'static str, Verdict)>> {
-    let checks: [(&str, Check); 5] = [
+    let checks: [(&str, Check); 6] = [
         ("format", format),
         ("clippy", clippy),
         ("cargo deny", deny),
         ("buf lint", buf_lint),
         ("buf format", buf_format),
+        ("manifests", manifests::lint),
     ];
     let mut verdicts = Vec::new();
     for (name, check) in checks {

