@@ -10,6 +10,7 @@ mod lifecycle_error;
 mod move_payouts;
 mod partner_error;
 mod pay;
+mod pay_out;
 mod plan;
 mod plan_error;
 mod read_partners;
@@ -17,14 +18,19 @@ mod read_payouts;
 mod read_plans;
 mod read_queue;
 mod review;
+mod rail_error;
+mod rails;
 mod run_batch;
 mod stream;
 mod undo;
 mod void_earnings;
 
+use std::sync::Arc;
+
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+use tokio::sync::Notify;
 
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
@@ -51,6 +57,8 @@ pub struct Payouts {
     db: Db,
     issues: IssueServiceClient<Client>,
     policy: Policy,
+    /// Wakes whoever calls providers.
+    due: Arc<Notify>,
 }
 
 impl Payouts {
@@ -58,7 +66,7 @@ impl Payouts {
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
-        Self { db, issues, policy }
+        Self { db, issues, policy, due: Arc::default() }
     }
 
     /// The database that all of this is in.

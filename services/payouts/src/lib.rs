@@ -9,6 +9,7 @@ mod domain;
 mod grpc;
 mod metrics;
 mod migrations;
+mod rail;
 mod store;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
     let sweeping = db::retention::spawn(db.clone(), &config.retention, start.shutdown.clone())?;
     let sealer = audit::spawn(db.clone(), start.shutdown.clone());
     let relay = relay::spawn(db.clone(), bus, "payouts", start.shutdown.clone());
+    let paying = payouts.clone().pay_out(start.shutdown.clone());
     let server = GrpcServer::new("payouts", verifier, ACCESS)
         .audited(db)
         .limits(&config.grpc)
@@ -72,6 +74,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
         relay.await.context("the relay panicked")?;
         sweeping.await.context("the sweep panicked")?;
         sealer.await.context("the sealer panicked")?;
+        paying.await.context("the calls to providers panicked")?;
         ended
     });
     Ok(Running { addr, task })
