@@ -13,13 +13,13 @@ mod pay;
 mod pay_out;
 mod plan;
 mod plan_error;
+mod rail_error;
+mod rails;
 mod read_partners;
 mod read_payouts;
 mod read_plans;
 mod read_queue;
 mod review;
-mod rail_error;
-mod rails;
 mod run_batch;
 mod stream;
 mod undo;
@@ -49,6 +49,8 @@ pub(crate) use review::Heard;
 pub struct Policy {
     /// Whether leads may pay single issues in their cycles.
     pub leads_may_pay: bool,
+    /// Whether nobody is paid by a provider: the sandbox must not say that it paid real people.
+    pub sandbox_closed: bool,
 }
 
 /// The payouts service. Clones share database and connections.

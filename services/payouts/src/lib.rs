@@ -53,7 +53,10 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
         .with_context(|| format!("payouts cannot listen on {listen}"))?;
     let addr = listener.local_addr()?;
 
-    let policy = Policy { leads_may_pay: config.policy.leads_may_pay };
+    let policy = Policy {
+        leads_may_pay: config.policy.leads_may_pay,
+        sandbox_closed: config.mode == Mode::Production,
+    };
     let payouts = Payouts::new(db.clone(), issues, policy);
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Reviews::new(payouts.clone()));

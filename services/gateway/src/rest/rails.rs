@@ -20,10 +20,7 @@ use crate::state::Gateway;
 use crate::words::PayoutState;
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new()
-        .routes(routes!(batch))
-        .routes(routes!(set_account))
-        .routes(routes!(retry))
+    OpenApiRouter::new().routes(routes!(batch)).routes(routes!(set_account)).routes(routes!(retry))
 }
 
 /// How far a batch is.
@@ -116,8 +113,7 @@ async fn set_account(
     let message =
         wire::SetRailAccountRequest { member_id: id.to_string(), account_id: body.account_id };
     let reply = gateway.rails().set_rail_account(caller.request(message)).await?.into_inner();
-    let account =
-        RailAccount { member_id: Id::new(reply.member_id), account_id: reply.account_id };
+    let account = RailAccount { member_id: Id::new(reply.member_id), account_id: reply.account_id };
     Ok(Reply::ok(account))
 }
 

@@ -118,7 +118,8 @@ impl Payouts {
         fail_point!("plan::before_commit");
         let wrote = self.wrote(|| {
             let service = self.db.service();
-            let mut set = store::settlement::write_set(ctx, service, &drawn.settlement, &HashMap::new());
+            let mut set =
+                store::settlement::write_set(ctx, service, &drawn.settlement, &HashMap::new());
             store::plan::change(ctx, service, &mut set, plan, &paid);
             if let Some(key) = key {
                 set.insert(key.remember(ctx, reply.encode_to_vec()));

@@ -169,7 +169,8 @@ impl Payouts {
     ) -> Result<bool, Error> {
         fail_point!("pay::before_write");
         let written = retrying(|| {
-            let mut set = store::settlement::write_set(ctx, self.db.service(), settlement, accounts);
+            let mut set =
+                store::settlement::write_set(ctx, self.db.service(), settlement, accounts);
             if let Some(key) = key {
                 set.insert(key.remember(ctx, answer.encode_to_vec()));
             }

@@ -90,9 +90,7 @@ pub(crate) struct Conclusion {
 }
 
 fn onward(from: AttemptState) -> &'static [AttemptState] {
-    use AttemptState::{
-        Created, FailedRetryable, FailedTerminal, Submitted, Succeeded, Unknown,
-    };
+    use AttemptState::{Created, FailedRetryable, FailedTerminal, Submitted, Succeeded, Unknown};
     match from {
         Created => &[Submitted],
         Submitted => &[Succeeded, FailedRetryable, FailedTerminal, Unknown],

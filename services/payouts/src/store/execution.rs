@@ -107,8 +107,7 @@ fn tell_approval(ctx: &Ctx, journal: &mut Journal, item: &Item) {
         "amountMinor": paid.amount.minor(),
         "currency": paid.amount.currency().code(),
     });
-    let entry =
-        Entry::new("earning.approved", "earning", paid.earning.0).after(after.to_string());
+    let entry = Entry::new("earning.approved", "earning", paid.earning.0).after(after.to_string());
     let state = EarningState {
         earning_id: paid.earning.0,
         version: paid.was.map_or(1, |was| was.version + 1),

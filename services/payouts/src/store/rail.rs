@@ -91,10 +91,8 @@ pub(crate) async fn progress<C: ConnectionTrait>(
         .push(" GROUP BY state ORDER BY state")
         .rows(conn)
         .await?;
-    let counts: Result<_, DbErr> = rows
-        .iter()
-        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .collect();
+    let counts: Result<_, DbErr> =
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect();
     Ok(Some(Progress {
         id: BatchId(row.id),
         state: row.state,

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use quittance_kernel::{MemberId, Role};
+use quittance_payouts::Policy;
 use quittance_proto::common::v1::Method;
 use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 
 use crate::facts::Issue;
-use crate::world::{World, batch, group, paid, problem, refused, somebody, worlds};
+use crate::world::{World, batch, group, paid, problem, refused, somebody, worlds, worlds_with};
 
 fn by_stripe(issues: &[Issue]) -> proto::PayGroup {
     proto::PayGroup { method: Method::Stripe.into(), reference: String::new(), ..group(issues) }
@@ -70,7 +71,8 @@ async fn text(world: &World, sql: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_payee_ends_as_their_account_says_and_is_paid_once() {
     for world in worlds().await {
-        let names = ["acct_ok_1", "acct_decline_1", "acct_flaky_1", "acct_timeout_1", "acct_slow_1"];
+        let names =
+            ["acct_ok_1", "acct_decline_1", "acct_flaky_1", "acct_timeout_1", "acct_slow_1"];
         let mut issues = Vec::new();
         for name in names {
             issues.push(payee(&world, name).await.1);
@@ -187,11 +189,19 @@ async fn who_cannot_be_paid_is_said_before_anything_is_written() {
         assert_eq!(world.number("SELECT count(*) FROM payouts").await, 0);
         let mixed = world.batch(batch(vec![by_stripe(&[without]), group(&[pending])])).await;
         assert_eq!(problem(mixed).reason, "METHOD_NOT_ALLOWED");
-        let netted = proto::BatchPayRequest {
-            net_receivables: true,
-            ..batch(vec![by_stripe(&[without])])
-        };
+        let netted =
+            proto::BatchPayRequest { net_receivables: true, ..batch(vec![by_stripe(&[without])]) };
         assert_eq!(problem(world.batch(netted).await).reason, "INVALID_FIELD");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_sandbox_pays_nobody() {
+    let policy = Policy { sandbox_closed: true, ..Policy::default() };
+    for world in worlds_with(policy).await {
+        let (_, issue) = payee(&world, "acct_ok_1").await;
+        let answer = world.batch(batch(vec![by_stripe(&[issue])])).await.unwrap();
+        assert_eq!(refused(answer), [["payee_not_onboarded"]]);
     }
 }
 

@@ -22,9 +22,7 @@ fn now() -> Timestamp {
 
 #[test]
 fn every_step_of_an_attempt_goes_as_drawn_or_is_refused() {
-    use AttemptState::{
-        Created, FailedRetryable, FailedTerminal, Submitted, Succeeded, Unknown,
-    };
+    use AttemptState::{Created, FailedRetryable, FailedTerminal, Submitted, Succeeded, Unknown};
     let drawn = [
         (Created, Submitted),
         (Submitted, Succeeded),
