@@ -54,9 +54,13 @@ impl Books {
             "a payout is not its items less what was kept back"
         );
         let unpaid = "SELECT count(*) FROM payout_items i JOIN earnings e ON e.id = i.earning_id \
-                      WHERE i.live AND e.status <> 'paid'";
+                      JOIN payouts p ON p.id = i.payout_id WHERE i.live AND e.status <> 'paid' \
+                      AND p.state NOT IN ('processing', 'unknown')";
         assert_eq!(number(&self.payouts, unpaid).await, 0, "a paid item's earning is not paid");
-        let items = number(&self.payouts, "SELECT count(*) FROM payout_items WHERE live").await;
+        // What a provider is still to pay holds its earnings, and has not paid them.
+        let items = "SELECT count(*) FROM payout_items i JOIN payouts p ON p.id = i.payout_id \
+                     WHERE i.live AND p.state NOT IN ('processing', 'unknown')";
+        let items = number(&self.payouts, items).await;
         let paid =
             number(&self.payouts, "SELECT count(*) FROM earnings WHERE status = 'paid'").await;
         assert_eq!(items, paid, "paid earnings and live items differ");
@@ -65,6 +69,7 @@ impl Books {
         // What was taken back was paid before: its item stays, and so does its audit row.
         let reversed = number(&self.payouts, "SELECT count(*) FROM reversals").await;
         assert_eq!(audited, items + reversed, "a payment has not exactly one audit row");
+        self.rails_at_rest().await;
         self.debts_at_rest().await;
         Counts {
             payouts: number(&self.payouts, "SELECT count(*) FROM payouts").await,
@@ -72,6 +77,21 @@ impl Books {
             audited_payments: audited,
             waiting: number(&self.payouts, "SELECT count(*) FROM outbox").await,
         }
+    }
+
+    /// The provider's books against ours: one movement at most, and none for what we did not pay.
+    async fn rails_at_rest(&self) {
+        let twice = "SELECT count(*) FROM (SELECT payout_id FROM sandbox_transfers WHERE moved \
+                     GROUP BY payout_id HAVING count(*) > 1) AS twice";
+        assert_eq!(number(&self.payouts, twice).await, 0, "a provider paid twice");
+        let unmoved = "SELECT count(*) FROM payouts p WHERE p.method = 'stripe' \
+                       AND p.state = 'paid' AND NOT EXISTS (SELECT 1 FROM sandbox_transfers t \
+                       WHERE t.payout_id = p.id AND t.moved AND t.amount_minor = p.amount_minor \
+                       AND t.currency = p.currency)";
+        assert_eq!(number(&self.payouts, unmoved).await, 0, "paid, and the provider knows nothing");
+        let denied = "SELECT count(*) FROM payouts p JOIN sandbox_transfers t \
+                      ON t.payout_id = p.id AND t.moved WHERE p.state = 'failed'";
+        assert_eq!(number(&self.payouts, denied).await, 0, "failed, and the provider has paid");
     }
 
     /// What payees owe: one debt for each void, and what was kept back is what is no longer open.

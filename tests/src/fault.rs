@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::check::Books;
+use crate::check::{Books, number};
 use crate::cluster::{Cluster, Node, SEPARATE};
 use crate::http::Answer;
 use crate::story::{Shop, batch};
-use crate::world::{Bus, Store};
+use crate::world::{Bus, Store, eventually};
 
 const PATH: &str = "/api/admin/payouts/batch-pay";
 const PER_BATCH: usize = 5;
@@ -164,4 +164,39 @@ pub fn table(outcomes: &[Outcome]) -> String {
         let _ = writeln!(text, "| {fault} | {injected} | {asked} | {paid} | {lost} | {double} |");
     }
     text
+}
+
+/// Where a process dies by itself around the call of a provider.
+pub const RAIL_POINTS: [&str; 3] = ["rail::before_send", "rail::after_send", "rail::after_outcome"];
+
+/// As [`die_at`], with a batch that a provider executes: nobody has to ask again. Returns how many
+/// issues were paid, and how often the provider moved money.
+pub async fn die_at_rail(binary: &Path, point: &str, store: Store, bus: Bus) -> (i64, i64) {
+    let mut cluster = Cluster::start(binary, &[Node::Standalone], store, bus).await;
+    let shop = Shop::open_at(&cluster.base).await;
+    let issues = shop.approved(PER_BATCH).await;
+    let account = format!("/api/admin/members/{}/rail-account", shop.tester.member_id);
+    shop.admin.put(&account, json!({ "accountId": "acct_ok_1" })).await.expect(200);
+    Books::open(&cluster.config).await.when_quiet().await;
+    arm(&mut cluster, point).await;
+    let body = json!({ "issueIds": issues, "method": "stripe", "reference": "" });
+    // The answer may be lost with the process; what was committed is carried on.
+    let order = Order { key: Uuid::now_v7().to_string(), body };
+    order.try_once(&shop, &cluster.base).await;
+    let died = cluster.died(Node::Standalone, Duration::from_mins(1)).await;
+    assert!(died, "{point} was not reached");
+    Books::open(&cluster.config).await.at_rest().await;
+    cluster.restart(Node::Standalone, None).await;
+    cluster.ready().await;
+    let books = Books::open(&cluster.config).await;
+    let processing = "SELECT count(*) FROM batches WHERE state = 'processing'";
+    eventually("the end of the batch", || async {
+        (number(&books.payouts, processing).await == 0).then_some(())
+    })
+    .await;
+    let paid = books.when_quiet().await.paid_items;
+    let moved = "SELECT count(*) FROM sandbox_transfers WHERE moved";
+    let moved = number(&books.payouts, moved).await;
+    cluster.close().await;
+    (paid, moved)
 }

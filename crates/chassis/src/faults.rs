@@ -11,6 +11,9 @@
 //! | `pay::after_write` | a payment is committed, the caller does not know yet |
 //! | `undo::before_commit` | a void, return or cancel is written, not committed |
 //! | `undo::after_commit` | it is committed, the caller does not know yet |
+//! | `rail::before_send` | attempts are committed as submitted, no provider was called |
+//! | `rail::after_send` | providers have answered, nothing of it is written |
+//! | `rail::after_outcome` | the answers are committed |
 
 /// Arms the fail points from the environment, for the life of the process. Call it first in `main`.
 #[cfg(feature = "faults")]

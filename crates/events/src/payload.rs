@@ -147,7 +147,7 @@ pub struct EarningState {
     pub receivable_minor: Option<i64>,
 }
 
-/// `payout.created`, `.approved`, `.rejected`, `.paid`, `.voided`, `.returned` and `.cancelled`. Its
+/// `payout.created`, `.approved`, `.rejected`, `.processing`, `.unknown`, `.paid`, `.voided`, `.returned` and `.cancelled`. Its
 /// items are told one by one by `payout.issue_paid`, so that no message grows with the size of a
 /// payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -224,7 +224,7 @@ pub struct GateBlocked {
     pub source: String,
 }
 
-/// `batch.completed`
+/// `batch.completed`, `.partially_completed` and `.failed`: what was paid of it
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchCompleted {
     pub batch_id: Uuid,

@@ -24,6 +24,7 @@ mod payouts;
 mod plans;
 mod probes;
 mod products;
+mod rails;
 mod rates;
 mod run_batch;
 mod shapes;
@@ -65,6 +66,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         commissions::routes(),
         commission_rules::routes(),
         lifecycle::routes(),
+        rails::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

@@ -25,6 +25,7 @@ use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClie
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
+use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -126,6 +127,7 @@ clients! {
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
+    rails: RailServiceClient over payouts,
     partner_payouts: PartnerPayoutServiceClient over payouts,
     commissions: CommissionServiceClient over payouts,
     issues_audit: AuditServiceClient over issues,

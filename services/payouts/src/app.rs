@@ -10,8 +10,11 @@ mod lifecycle_error;
 mod move_payouts;
 mod partner_error;
 mod pay;
+mod pay_out;
 mod plan;
 mod plan_error;
+mod rail_error;
+mod rails;
 mod read_partners;
 mod read_payouts;
 mod read_plans;
@@ -22,9 +25,12 @@ mod stream;
 mod undo;
 mod void_earnings;
 
+use std::sync::Arc;
+
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+use tokio::sync::Notify;
 
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
@@ -43,6 +49,8 @@ pub(crate) use review::Heard;
 pub struct Policy {
     /// Whether leads may pay single issues in their cycles.
     pub leads_may_pay: bool,
+    /// Whether nobody is paid by a provider: the sandbox must not say that it paid real people.
+    pub sandbox_closed: bool,
 }
 
 /// The payouts service. Clones share database and connections.
@@ -51,6 +59,8 @@ pub struct Payouts {
     db: Db,
     issues: IssueServiceClient<Client>,
     policy: Policy,
+    /// Wakes whoever calls providers.
+    due: Arc<Notify>,
 }
 
 impl Payouts {
@@ -58,7 +68,7 @@ impl Payouts {
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
-        Self { db, issues, policy }
+        Self { db, issues, policy, due: Arc::default() }
     }
 
     /// The database that all of this is in.

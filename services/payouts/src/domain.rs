@@ -1,5 +1,6 @@
 //! What may be paid, and what follows from paying it. Pure: no I/O, no clock, no database.
 
+pub(crate) mod attempt;
 pub(crate) mod commission;
 pub(crate) mod decision;
 pub(crate) mod earning;
@@ -10,6 +11,7 @@ pub(crate) mod partner;
 pub(crate) mod payout;
 pub(crate) mod payout_machine;
 pub(crate) mod plan;
+pub(crate) mod rail;
 pub(crate) mod receivable;
 pub(crate) mod review;
 pub(crate) mod settlement;

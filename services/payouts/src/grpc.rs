@@ -9,6 +9,7 @@ mod partners;
 mod payouts;
 mod plan_convert;
 mod plans;
+mod rails;
 
 use quittance_chassis::{audit, limited};
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
@@ -16,6 +17,7 @@ use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServ
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
+use quittance_proto::payouts::v1::rail_service_server::RailServiceServer;
 use tonic::service::Routes;
 
 use crate::app::Payouts;
@@ -29,5 +31,6 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(limited!(LifecycleServiceServer::new(payouts.clone())))
         .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
+        .add_service(limited!(RailServiceServer::new(payouts.clone())))
         .add_service(limited!(PlanServiceServer::new(payouts)))
 }

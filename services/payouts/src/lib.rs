@@ -9,6 +9,7 @@ mod domain;
 mod grpc;
 mod metrics;
 mod migrations;
+mod rail;
 mod store;
 
 use std::sync::Arc;
@@ -52,7 +53,10 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
         .with_context(|| format!("payouts cannot listen on {listen}"))?;
     let addr = listener.local_addr()?;
 
-    let policy = Policy { leads_may_pay: config.policy.leads_may_pay };
+    let policy = Policy {
+        leads_may_pay: config.policy.leads_may_pay,
+        sandbox_closed: config.mode == Mode::Production,
+    };
     let payouts = Payouts::new(db.clone(), issues, policy);
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Reviews::new(payouts.clone()));
@@ -61,6 +65,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
     let sweeping = db::retention::spawn(db.clone(), &config.retention, start.shutdown.clone())?;
     let sealer = audit::spawn(db.clone(), start.shutdown.clone());
     let relay = relay::spawn(db.clone(), bus, "payouts", start.shutdown.clone());
+    let paying = payouts.clone().pay_out(start.shutdown.clone());
     let server = GrpcServer::new("payouts", verifier, ACCESS)
         .audited(db)
         .limits(&config.grpc)
@@ -72,6 +77,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
         relay.await.context("the relay panicked")?;
         sweeping.await.context("the sweep panicked")?;
         sealer.await.context("the sealer panicked")?;
+        paying.await.context("the calls to providers panicked")?;
         ended
     });
     Ok(Running { addr, task })

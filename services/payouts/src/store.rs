@@ -1,21 +1,26 @@
 //! The tables of this service: rows are private to the modules below.
 
+pub(crate) mod attempt;
 pub(crate) mod candidates;
 pub(crate) mod commission;
 pub(crate) mod earning;
+pub(crate) mod execution;
 pub(crate) mod lifecycle;
 pub(crate) mod lifecycle_read;
+pub(crate) mod outcome;
 pub(crate) mod partner;
 pub(crate) mod partner_read;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod queue;
+pub(crate) mod rail;
 pub(crate) mod receivable;
 pub(crate) mod review;
 pub(crate) mod settlement;
 mod sql;
 pub(crate) mod stream;
 
+pub(crate) use self::sql::Sql;
 use quittance_kernel::Money;
 use sea_orm::DbErr;
 use uuid::Uuid;

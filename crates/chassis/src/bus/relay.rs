@@ -4,7 +4,7 @@
 //! publishes a window twice, which consumers expect. Rows are removed rather than a cursor kept,
 //! because a sequence number can become visible after a higher one.
 
-pub(crate) mod leadership;
+pub mod leadership;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Paying a plan exactly as it was shown, or not at all; and giving one up.
 
+use std::collections::HashMap;
+
 use prost::Message;
 use quittance_chassis::db::{Idempotency, WriteSet};
 use quittance_chassis::fail_point;
@@ -116,7 +118,8 @@ impl Payouts {
         fail_point!("plan::before_commit");
         let wrote = self.wrote(|| {
             let service = self.db.service();
-            let mut set = store::settlement::write_set(ctx, service, &drawn.settlement);
+            let mut set =
+                store::settlement::write_set(ctx, service, &drawn.settlement, &HashMap::new());
             store::plan::change(ctx, service, &mut set, plan, &paid);
             if let Some(key) = key {
                 set.insert(key.remember(ctx, reply.encode_to_vec()));

@@ -12,6 +12,7 @@ use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
+use crate::domain::rail::RailError;
 use crate::store::StoreError;
 
 /// An error of this service.
@@ -31,6 +32,8 @@ pub enum Error {
     Partner(#[from] PartnerError),
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    #[error(transparent)]
+    Rail(#[from] RailError),
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error(transparent)]
@@ -69,6 +72,7 @@ impl Problem for Error {
             Self::Plan(error) => error.code(),
             Self::Partner(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
+            Self::Rail(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -97,6 +101,7 @@ impl Problem for Error {
             Self::Plan(error) => error.reason(),
             Self::Partner(error) => error.reason(),
             Self::Lifecycle(error) => error.reason(),
+            Self::Rail(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -128,6 +133,7 @@ impl Problem for Error {
             Self::Plan(error) => error.fields(),
             Self::Partner(error) => error.fields(),
             Self::Lifecycle(error) => error.fields(),
+            Self::Rail(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -151,6 +157,7 @@ impl Problem for Error {
             Self::Partner(error) => error.metadata(),
             Self::Lifecycle(error) => error.metadata(),
             Self::Order(_)
+            | Self::Rail(_)
             | Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly

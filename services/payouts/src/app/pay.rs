@@ -4,11 +4,13 @@
 //! the write is one set that the database refuses as a whole if anything it was decided on has
 //! changed. Then everything is read and decided again.
 
+use std::collections::HashMap;
+
 use prost::Message;
 use quittance_chassis::db::{Idempotency, Tx, WriteError, retrying};
 use quittance_chassis::fail_point;
 use quittance_chassis::grpc::Caller;
-use quittance_kernel::{Ctx, Role};
+use quittance_kernel::{Ctx, MemberId, Role};
 
 use super::{Error, Payouts};
 use crate::domain::decision::{Excluded, Known, decide};
@@ -62,10 +64,10 @@ impl Payouts {
         for _ in 0..TRIES {
             let known = match self.find_out(caller, order, key).await? {
                 Found::Answered(answer) => return replay(&answer),
-                Found::Known(known) => known,
+                Found::Known(known) => self.with_accounts(ctx, order, known).await?,
             };
             let verdict = decide(order, &known, ctx.member());
-            drop(known);
+            let accounts = known.accounts.unwrap_or_default();
             let refused = match order.on_blocked() {
                 OnBlocked::Fail => !verdict.excluded.is_empty(),
                 OnBlocked::Skip => verdict.payable.is_empty(),
@@ -82,7 +84,7 @@ impl Payouts {
             let settlement = Settlement::of(order, verdict)?;
             let settlement = self.keep_back(ctx, order, settlement).await?;
             let answer = reply(ctx, &settlement);
-            if self.settle(ctx, &settlement, key, &answer).await? {
+            if self.settle(ctx, (&settlement, &accounts), key, &answer).await? {
                 METRICS.settled(&settlement);
                 return Ok(Paid::Now(answer));
             }
@@ -137,7 +139,7 @@ impl Payouts {
         let facts = async { Ok(self.facts(caller, order.issues()).await) };
         match tokio::try_join!(recalled, earnings, facts) {
             Ok(((), earnings, facts)) => {
-                Ok(Found::Known(Known { facts: facts?, earnings: earnings? }))
+                Ok(Found::Known(Known { facts: facts?, earnings: earnings?, accounts: None }))
             }
             Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
             Err(Early::Failed(error)) => Err(error),
@@ -161,14 +163,17 @@ impl Payouts {
     async fn settle<R: Message>(
         &self,
         ctx: &Ctx,
-        settlement: &Settlement,
+        (settlement, accounts): (&Settlement, &HashMap<MemberId, String>),
         key: Option<&Idempotency>,
         answer: &R,
     ) -> Result<bool, Error> {
         fail_point!("pay::before_write");
-        match retrying(|| self.write(ctx, settlement, key, answer)).await {
+        match retrying(|| self.write(ctx, settlement, accounts, key, answer)).await {
             Ok(()) => {
                 fail_point!("pay::after_write");
+                if settlement.is_executed() {
+                    self.due.notify_one();
+                }
                 Ok(true)
             }
             Err(WriteError::Duplicate(_) | WriteError::Stale) => Ok(false),
@@ -181,10 +186,12 @@ impl Payouts {
         &self,
         ctx: &Ctx,
         settlement: &Settlement,
+        accounts: &HashMap<MemberId, String>,
         key: Option<&Idempotency>,
         answer: &R,
     ) -> Result<(), WriteError> {
-        let (mut first, others) = store::settlement::write_sets(ctx, self.db.service(), settlement);
+        let (mut first, others) =
+            store::settlement::write_sets(ctx, self.db.service(), settlement, accounts);
         if let Some(key) = key {
             first.insert(key.remember(ctx, answer.encode_to_vec()));
         }

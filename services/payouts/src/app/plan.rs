@@ -60,6 +60,7 @@ impl Payouts {
         let known = Known {
             facts: facts.into_iter().flatten().collect(),
             earnings: found.into_iter().map(|earning| (earning.issue, earning)).collect(),
+            accounts: None,
         };
         draw(run, &known, author).map_err(Error::from)
     }

@@ -1,5 +1,7 @@
 //! Paying whatever is due, or only showing what would be paid.
 
+use std::collections::HashMap;
+
 use prost::Message;
 use quittance_chassis::db::{Idempotency, WriteSet};
 use quittance_chassis::fail_point;
@@ -39,7 +41,7 @@ impl Payouts {
                 let mut set = if dry {
                     WriteSet::new()
                 } else {
-                    store::settlement::write_set(ctx, service, &drawn.settlement)
+                    store::settlement::write_set(ctx, service, &drawn.settlement, &HashMap::new())
                 };
                 store::plan::create(ctx, service, &mut set, &plan, &drawn);
                 if let Some(key) = key {

@@ -51,6 +51,8 @@ pub(crate) struct Payable {
 pub(crate) struct Known {
     pub facts: HashMap<IssueId, Facts>,
     pub earnings: HashMap<IssueId, Earning>,
+    /// Where a provider pays to; absent when a person moves the money.
+    pub accounts: Option<HashMap<MemberId, String>>,
 }
 
 /// The issues of an order, told apart.
@@ -67,13 +69,18 @@ pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
     let mut verdict = Verdict::default();
     for (group, asked) in order.groups().iter().enumerate() {
         for issue in &asked.issues {
+            let facts = known.facts.get(issue);
+            let onboarded = known.accounts.as_ref().is_none_or(|accounts| {
+                facts.is_some_and(|facts| accounts.contains_key(&facts.reporter))
+            });
             let candidate = Candidate {
                 issue: *issue,
-                facts: known.facts.get(issue),
+                facts,
                 earning: known.earnings.get(issue),
                 payer,
                 payee: asked.payee,
                 cycle: order.cycle(),
+                onboarded,
             };
             let reasons = eligible(&candidate);
             match (reasons.is_empty(), payable(&candidate, group)) {

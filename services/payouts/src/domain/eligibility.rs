@@ -18,6 +18,10 @@ pub(crate) enum Reason {
     PayeeMismatch,
     /// Nobody pays their own earning (rule 8).
     SelfPayment,
+    /// A payout that is not over yet pays it.
+    AlreadyInPayout,
+    /// The provider cannot pay to this payee yet.
+    PayeeNotOnboarded,
     /// A run over one currency found a price in another.
     CurrencyMismatch,
 }
@@ -33,6 +37,8 @@ impl Reason {
             Self::Voided => "voided",
             Self::PayeeMismatch => "payee_mismatch",
             Self::SelfPayment => "self_payment",
+            Self::AlreadyInPayout => "already_in_payout",
+            Self::PayeeNotOnboarded => "payee_not_onboarded",
             Self::CurrencyMismatch => "currency_mismatch",
         }
     }
@@ -63,6 +69,8 @@ pub(crate) struct Candidate<'a> {
     pub payee: Option<MemberId>,
     /// The cycle that was asked for, if any was.
     pub cycle: Option<CycleId>,
+    /// Whether the payee can be paid to in the way that was asked for.
+    pub onboarded: bool,
 }
 
 impl<'a> Candidate<'a> {
@@ -96,6 +104,9 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
         Some(EarningStatus::Paid) => reasons.push(Reason::AlreadyPaid),
         Some(EarningStatus::Void) => reasons.push(Reason::Voided),
         Some(EarningStatus::Approved | EarningStatus::Rejected) | None => {
+            if candidate.earning.is_some_and(|earning| earning.payout.is_some()) {
+                reasons.push(Reason::AlreadyInPayout);
+            }
             if candidate.price().is_none() {
                 reasons.push(Reason::NotApproved);
             }
@@ -106,6 +117,9 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
     }
     if candidate.payee.is_some_and(|payee| payee != facts.reporter) {
         reasons.push(Reason::PayeeMismatch);
+    }
+    if !candidate.onboarded {
+        reasons.push(Reason::PayeeNotOnboarded);
     }
     if candidate.payer == facts.reporter {
         reasons.push(Reason::SelfPayment);

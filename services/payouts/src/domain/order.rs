@@ -68,7 +68,7 @@ pub enum OrderError {
     TooLarge(usize),
     #[error("issue {issue} is in the batch more than once")]
     Duplicate { field: String, issue: IssueId },
-    #[error("{method} payments are not recorded by hand")]
+    #[error("{method} payments are not recorded by hand, nor beside those that are")]
     NotManual { field: String, method: Method },
     #[error("{field} {detail}")]
     Reference { field: String, detail: &'static str },
@@ -84,11 +84,18 @@ impl Order {
         if count > MAX_ISSUES {
             return Err(OrderError::TooLarge(count));
         }
+        // Said by name (product.md, rule 5): a batch is recorded or executed, by its first group.
+        let mut executes = None;
         for (index, group) in groups.iter_mut().enumerate() {
             if group.issues.is_empty() {
                 return Err(OrderError::Empty { field: format!("groups[{index}].issue_ids") });
             }
-            check_rail(group, &format!("groups[{index}]."))?;
+            let path = format!("groups[{index}].");
+            if *executes.get_or_insert(!group.method.is_manual()) {
+                check_provider(group, &path)?;
+            } else {
+                check_rail(group, &path)?;
+            }
         }
         refuse_duplicates(&groups, count)?;
         Ok(Self { groups, cycle: None, source: Source::BatchPay, on_blocked, net: false })
@@ -113,6 +120,12 @@ impl Order {
     #[must_use]
     pub(crate) fn netting(self, net: bool) -> Self {
         Self { net, ..self }
+    }
+
+    /// The provider's method, if one is to move the money.
+    #[must_use]
+    pub(crate) fn executed_by(&self) -> Option<Method> {
+        self.groups.first().map(|group| group.method).filter(|method| !method.is_manual())
     }
 
     #[must_use]
@@ -161,6 +174,10 @@ fn check_rail(group: &mut Group, path: &str) -> Result<(), OrderError> {
         let field = format!("{path}method");
         return Err(OrderError::NotManual { field, method: group.method });
     }
+    check_reference(group, path)
+}
+
+fn check_reference(group: &mut Group, path: &str) -> Result<(), OrderError> {
     let refused = |detail| OrderError::Reference { field: format!("{path}reference"), detail };
     let trimmed = group.reference.trim();
     if trimmed.is_empty() {
@@ -176,6 +193,16 @@ fn check_rail(group: &mut Group, path: &str) -> Result<(), OrderError> {
         group.reference = trimmed.to_owned();
     }
     Ok(())
+}
+
+/// A provider names its transfers itself; a reference of ours may be left empty.
+fn check_provider(group: &mut Group, path: &str) -> Result<(), OrderError> {
+    if group.method.is_manual() {
+        let field = format!("{path}method");
+        return Err(OrderError::NotManual { field, method: group.method });
+    }
+    group.reference = group.reference.trim().to_owned();
+    if group.reference.is_empty() { Ok(()) } else { check_reference(group, path) }
 }
 
 fn refuse_duplicates(groups: &[Group], count: usize) -> Result<(), OrderError> {

@@ -97,6 +97,12 @@ impl Settlement {
         Ok(Self { batch, source, payouts, items, excluded, totals, receivables, nettings })
     }
 
+    /// Whether a provider is still to move the money.
+    #[must_use]
+    pub(crate) fn is_executed(&self) -> bool {
+        self.payouts.first().is_some_and(|payout| !payout.method.is_manual())
+    }
+
     /// Whom it pays, each once.
     #[must_use]
     pub(crate) fn payees(&self) -> BTreeSet<MemberId> {

@@ -56,6 +56,9 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.LifecycleService/ReturnPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/VoidEarnings", &[Role::Admin]),
+    ("/quittance.payouts.v1.RailService/GetBatch", TREASURY),
+    ("/quittance.payouts.v1.RailService/SetRailAccount", &[Role::Admin]),
+    ("/quittance.payouts.v1.RailService/RetryPayout", &[Role::Admin]),
 ];
 
 #[cfg(test)]

@@ -61,6 +61,10 @@ pub(super) fn batch(message: proto::BatchPayRequest) -> Result<Order, Status> {
     let groups: Result<Vec<_>, _> =
         message.groups.into_iter().enumerate().map(|(index, asked)| group(index, asked)).collect();
     let order = Order::batch(groups?, on_blocked).map_err(Error::from)?;
+    if message.net_receivables && order.executed_by().is_some() {
+        // A transfer that fails afterwards would have to give back what it kept.
+        return Err(invalid("net_receivables", "cannot be used when a provider pays"));
+    }
     Ok(order.netting(message.net_receivables))
 }
 

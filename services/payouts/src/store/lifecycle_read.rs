@@ -1,12 +1,12 @@
 //! Payouts as they are looked at before they are undone, and the steps that they have taken.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use quittance_chassis::db::Db;
 use quittance_kernel::{
     IssueId, MemberId, Money, OrganizationId, PayoutId, PayoutItemId, Timestamp,
 };
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult};
 use uuid::Uuid;
 
 use super::earning::read;
@@ -18,7 +18,7 @@ use crate::domain::payout::PayoutState;
 /// The columns of an earning come first, as its reader wants them.
 const HELD: &str = "SELECT e.id, e.source_id, e.cycle_id, e.payee_id, e.amount_minor, e.currency, \
     e.status, e.version, e.source_version, e.payout_id, e.organization_id, i.id, i.live, \
-    i.amount_minor FROM payout_items i JOIN earnings e ON e.id = i.earning_id \
+    i.amount_minor, i.payout_id FROM payout_items i JOIN earnings e ON e.id = i.earning_id \
     WHERE i.organization_id = ";
 
 /// Reads all items of a payout with their earnings and locks them, in the order in which payments
@@ -33,15 +33,32 @@ pub(crate) async fn hold<C: ConnectionTrait>(
         .bind(" AND i.payout_id = ", payout.0)
         .push(" ORDER BY e.id")
         .for_update();
-    let rows = sql.rows(conn).await?;
-    rows.iter()
-        .map(|row| {
-            let earning = read(row)?;
-            let amount = Money::signed(row.try_get_by_index(13)?, earning.amount.currency());
-            let item = PayoutItemId(row.try_get_by_index(11)?);
-            Ok(Held { item, live: row.try_get_by_index(12)?, amount, earning })
-        })
-        .collect()
+    sql.rows(conn).await?.iter().map(held).collect()
+}
+
+/// The same of several payouts.
+pub(crate) async fn hold_all<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    payouts: Vec<Uuid>,
+) -> Result<HashMap<PayoutId, Vec<Held>>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), "")
+        .bind(HELD, organization.0)
+        .one_of(" AND i.payout_id", payouts)
+        .push(" ORDER BY e.id")
+        .for_update();
+    let mut items: HashMap<PayoutId, Vec<Held>> = HashMap::new();
+    for row in &sql.rows(conn).await? {
+        items.entry(PayoutId(row.try_get_by_index(14)?)).or_default().push(held(row)?);
+    }
+    Ok(items)
+}
+
+fn held(row: &QueryResult) -> Result<Held, StoreError> {
+    let earning = read(row)?;
+    let amount = Money::signed(row.try_get_by_index(13)?, earning.amount.currency());
+    let item = PayoutItemId(row.try_get_by_index(11)?);
+    Ok(Held { item, live: row.try_get_by_index(12)?, amount, earning })
 }
 
 /// Tells whether a payout pays a partner, for commissions or by hand.

@@ -63,6 +63,17 @@ pub(crate) async fn lock<C: ConnectionTrait>(
     sql.for_update().one::<Row, _>(conn).await?.map(payout).transpose()
 }
 
+/// Reads payouts and locks them until the transaction ends.
+pub(crate) async fn lock_all<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Payout>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), "").bind(SELECT, organization.0);
+    let sql = sql.one_of(" AND id", ids).push(" ORDER BY id").for_update();
+    sql.all::<Row, _>(conn).await?.into_iter().map(payout).collect()
+}
+
 /// Reads payouts, the newest first: at most `limit`, those before `before`.
 pub(crate) async fn list(
     db: &Db,

@@ -1,13 +1,15 @@
 //! Payments on their way into the database: one set, whatever the number of issues.
 
+use std::collections::HashMap;
+
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Update, WriteSet};
 use quittance_events::{BatchCompleted, EarningState, GateBlocked, PayoutState, kind};
-use quittance_kernel::{Ctx, PayoutStatus};
+use quittance_kernel::{Ctx, MemberId, PayoutStatus};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::earning::TABLE as EARNINGS;
-use super::receivable;
+use super::{execution, receivable};
 use crate::domain::decision::{Excluded, Was};
 use crate::domain::order::Source;
 use crate::domain::settlement::{Item, NewPayout, Settlement};
@@ -40,11 +42,18 @@ struct Recorded<'a> {
 
 /// The most items that one statement writes, so that what is on its way to the database at once
 /// stays small, whatever the size of a payment.
-const CHUNK: usize = 2_000;
+const CHUNK: usize = 1_000;
 
 /// Rows, audit and events of a settlement.
-pub(crate) fn write_set(ctx: &Ctx, service: &'static str, settlement: &Settlement) -> WriteSet {
-    with_items(ctx, service, settlement, &settlement.items, true)
+///
+/// `accounts` is where a provider pays to.
+pub(crate) fn write_set(
+    ctx: &Ctx,
+    service: &'static str,
+    settlement: &Settlement,
+    accounts: &HashMap<MemberId, String>,
+) -> WriteSet {
+    with_items(ctx, service, (settlement, accounts), &settlement.items, true)
 }
 
 /// The same in pieces, for one transaction: the first, and those that follow if there are many
@@ -53,16 +62,18 @@ pub(crate) fn write_sets<'a>(
     ctx: &'a Ctx,
     service: &'static str,
     settlement: &'a Settlement,
+    accounts: &'a HashMap<MemberId, String>,
 ) -> (WriteSet, impl ExactSizeIterator<Item = WriteSet> + Send + 'a) {
+    let what = (settlement, accounts);
     let mut chunks = settlement.items.chunks(CHUNK);
-    let first = with_items(ctx, service, settlement, chunks.next().unwrap_or_default(), true);
-    (first, chunks.map(move |items| with_items(ctx, service, settlement, items, false)))
+    let first = with_items(ctx, service, what, chunks.next().unwrap_or_default(), true);
+    (first, chunks.map(move |items| with_items(ctx, service, what, items, false)))
 }
 
 fn with_items(
     ctx: &Ctx,
     service: &'static str,
-    settlement: &Settlement,
+    (settlement, accounts): (&Settlement, &HashMap<MemberId, String>),
     items: &[Item],
     first: bool,
 ) -> WriteSet {
@@ -73,17 +84,21 @@ fn with_items(
     set.insert(insert_earnings(ctx, settlement, &new));
     if first {
         if let Some(batch) = settlement.batch {
-            set.insert(insert_batch(ctx, batch.0, settlement.items.len()));
+            set.insert(insert_batch(ctx, batch.0, settlement));
         }
         set.insert(insert_payouts(ctx, settlement));
         receivable::keep_back(ctx, &mut set, &mut journal, settlement);
+        if settlement.is_executed() {
+            execution::start(ctx, &mut set, &mut journal, settlement, accounts);
+        } else {
+            tell_payouts(ctx, &mut journal, settlement);
+        }
+        tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
     }
     let all: Vec<&Item> = items.iter().collect();
     set.insert(insert_items(ctx, settlement, &all));
-    tell_items(ctx, &mut journal, settlement, items);
-    if first {
-        tell_payouts(ctx, &mut journal, settlement);
-        tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
+    if !settlement.is_executed() {
+        tell_items(ctx, &mut journal, settlement, items);
     }
     journal.write_to(ctx, &mut set);
     set
@@ -122,16 +137,21 @@ fn currencies(items: &[&Item]) -> Column {
     }
 }
 
+/// What an earning is once the set is written: a provider has paid nothing yet.
+fn status(settlement: &Settlement) -> &'static str {
+    if settlement.is_executed() { "approved" } else { "paid" }
+}
+
 fn pay_earnings(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Update {
     let ids = items.iter().map(|item| item.paid.earning.0).collect();
     let versions =
         items.iter().filter_map(|item| item.paid.was.map(|was: Was| was.version)).collect();
     let update = Update::of(EARNINGS, "id", ids, versions)
-        .set("status", Column::same_text(Some("paid")))
+        .set("status", Column::same_text(Some(status(settlement))))
         .set("payout_id", payouts_of(settlement, items))
         .set("updated_at", Column::same_time(Some(ctx.now)))
         // A second wall beside the version.
-        .only_where("t.status IN ('approved', 'rejected')");
+        .only_where("t.status IN ('approved', 'rejected') AND t.payout_id IS NULL");
     let repriced = |item: &&Item| item.paid.was.is_none_or(|was| was.amount != item.paid.amount);
     if !items.iter().any(repriced) {
         return update;
@@ -151,7 +171,7 @@ fn insert_earnings(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Inser
         .column("payee_id", ids(|item| item.paid.payee.0))
         .column("amount_minor", amounts(items))
         .column("currency", currencies(items))
-        .column("status", Column::same_text(Some("paid")))
+        .column("status", Column::same_text(Some(status(settlement))))
         .column("version", Column::same_i64(Some(1)))
         .column("source_version", Column::I64(versions))
         .column("payout_id", payouts_of(settlement, items))
@@ -159,18 +179,21 @@ fn insert_earnings(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Inser
         .column("updated_at", Column::same_time(Some(ctx.now)))
 }
 
-fn insert_batch(ctx: &Ctx, batch: Uuid, items: usize) -> Insert {
+fn insert_batch(ctx: &Ctx, batch: Uuid, settlement: &Settlement) -> Insert {
+    let state = if settlement.is_executed() { "processing" } else { "completed" };
     Insert::into("batches")
         .column("id", Column::Uuid(vec![batch]))
         .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
         .column("created_by", Column::same_uuid(Some(ctx.member().0)))
-        .column("state", Column::same_text(Some("completed")))
-        .column("item_count", Column::same_i64(Some(count(items))))
+        .column("state", Column::same_text(Some(state)))
+        .column("item_count", Column::same_i64(Some(count(settlement.items.len()))))
         .column("created_at", Column::same_time(Some(ctx.now)))
 }
 
 fn insert_payouts(ctx: &Ctx, settlement: &Settlement) -> Insert {
     let payouts = &settlement.payouts;
+    let (state, paid_at) =
+        if settlement.is_executed() { ("processing", None) } else { ("paid", Some(ctx.now)) };
     let text = |of: fn(&NewPayout) -> &str| {
         Column::Text(payouts.iter().map(|payout| of(payout).to_owned()).collect())
     };
@@ -186,9 +209,9 @@ fn insert_payouts(ctx: &Ctx, settlement: &Settlement) -> Insert {
         .column("currency", text(|payout| payout.total.currency().code()))
         .column("method", text(|payout| payout.method.as_str()))
         .column("reference", text(|payout| payout.reference.as_str()))
-        .column("state", Column::same_text(Some("paid")))
+        .column("state", Column::same_text(Some(state)))
         .column("item_count", number(|payout| count(payout.issues.len())))
-        .column("paid_at", Column::same_time(Some(ctx.now)))
+        .column("paid_at", Column::same_time(paid_at))
         .column("created_by", Column::same_uuid(Some(ctx.member().0)))
         .column("version", Column::same_i64(Some(1)))
         .column("created_at", Column::same_time(Some(ctx.now)))

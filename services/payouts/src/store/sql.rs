@@ -4,25 +4,25 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, S
 use uuid::Uuid;
 
 /// A statement under construction. Both databases understand `$n`.
-pub(super) struct Sql {
+pub(crate) struct Sql {
     backend: DbBackend,
     text: String,
     binds: Vec<Value>,
 }
 
 impl Sql {
-    pub(super) fn new(backend: DbBackend, text: &str) -> Self {
+    pub(crate) fn new(backend: DbBackend, text: &str) -> Self {
         Self { backend, text: text.to_owned(), binds: Vec::new() }
     }
 
     /// Appends a piece of the statement.
-    pub(super) fn push(mut self, text: &str) -> Self {
+    pub(crate) fn push(mut self, text: &str) -> Self {
         self.text.push_str(text);
         self
     }
 
     /// Appends a piece and a value after it.
-    pub(super) fn bind(mut self, text: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn bind(mut self, text: &str, value: impl Into<Value>) -> Self {
         self.binds.push(value.into());
         self.text.push_str(text);
         self.text.push('$');
@@ -31,7 +31,7 @@ impl Sql {
     }
 
     /// Appends a piece and a value if there is one.
-    pub(super) fn bind_some(self, text: &str, value: Option<impl Into<Value>>) -> Self {
+    pub(crate) fn bind_some(self, text: &str, value: Option<impl Into<Value>>) -> Self {
         match value {
             Some(value) => self.bind(text, value),
             None => self,
@@ -40,7 +40,7 @@ impl Sql {
 
     /// Appends a piece and the condition that it is one of these. On PostgreSQL the number of
     /// parameters does not depend on the number of ids.
-    pub(super) fn one_of(self, text: &str, ids: Vec<Uuid>) -> Self {
+    pub(crate) fn one_of(self, text: &str, ids: Vec<Uuid>) -> Self {
         if self.backend == DbBackend::Postgres {
             return self.push(text).bind(" = ANY(", ids).push(")");
         }
@@ -52,7 +52,7 @@ impl Sql {
     }
 
     /// Locks the rows until the transaction ends; SQLite has one writer anyway.
-    pub(super) fn for_update(self) -> Self {
+    pub(crate) fn for_update(self) -> Self {
         if self.backend == DbBackend::Postgres { self.push(" FOR UPDATE") } else { self }
     }
 
@@ -61,28 +61,28 @@ impl Sql {
     }
 
     /// The rows as the driver gives them, to be read by position where there are many.
-    pub(super) async fn rows<C: ConnectionTrait>(
+    pub(crate) async fn rows<C: ConnectionTrait>(
         self,
         conn: &C,
     ) -> Result<Vec<QueryResult>, DbErr> {
         conn.query_all_raw(self.build()).await
     }
 
-    pub(super) async fn all<R: FromQueryResult, C: ConnectionTrait>(
+    pub(crate) async fn all<R: FromQueryResult, C: ConnectionTrait>(
         self,
         conn: &C,
     ) -> Result<Vec<R>, DbErr> {
         R::find_by_statement(self.build()).all(conn).await
     }
 
-    pub(super) async fn one<R: FromQueryResult, C: ConnectionTrait>(
+    pub(crate) async fn one<R: FromQueryResult, C: ConnectionTrait>(
         self,
         conn: &C,
     ) -> Result<Option<R>, DbErr> {
         R::find_by_statement(self.build()).one(conn).await
     }
 
-    pub(super) async fn execute<C: ConnectionTrait>(self, conn: &C) -> Result<u64, DbErr> {
+    pub(crate) async fn execute<C: ConnectionTrait>(self, conn: &C) -> Result<u64, DbErr> {
         Ok(conn.execute_raw(self.build()).await?.rows_affected())
     }
 }

@@ -39,8 +39,8 @@ struct Row {
 }
 
 const SELECT: &str = "SELECT e.id, e.source_id, e.cycle_id, e.payee_id, e.amount_minor, e.currency, \
-    e.status, e.version, e.source_version, e.payout_id, p.method, p.reference, p.paid_at \
-    FROM earnings e LEFT JOIN payouts p ON p.id = e.payout_id \
+    e.status, e.version, e.source_version, p.id AS payout_id, p.method, p.reference, p.paid_at \
+    FROM earnings e LEFT JOIN payouts p ON p.id = e.payout_id AND e.status IN ('paid', 'void') \
     WHERE e.source_kind = 'issue' AND e.organization_id = ";
 
 /// Reads the next earnings after that of issue `after`, in the order of their issues: the unique

@@ -8,6 +8,7 @@ mod lifecycle;
 mod partners;
 mod pay;
 mod race;
+mod rails;
 mod read;
 mod refuse;
 mod service;

@@ -88,7 +88,9 @@ async fn what_is_voided_while_it_is_decided_is_not_paid() {
         let issue = world.issue(5);
         paid_issue(world.pay(&world.admin, single(issue, "")).await.unwrap());
         world.execute("UPDATE payout_items SET live = false").await;
-        world.execute("UPDATE earnings SET status = 'approved', version = version + 1").await;
+        let approved = "UPDATE earnings SET status = 'approved', payout_id = NULL, \
+                        version = version + 1";
+        world.execute(approved).await;
         let void = "UPDATE earnings SET status = 'void', version = version + 1";
         world.facts.meanwhile(&world.db, void);
         let answer = world.pay(&world.admin, single(issue, "")).await.unwrap();
@@ -103,7 +105,9 @@ async fn the_live_item_is_a_wall_of_its_own() {
         let issue = world.issue(5);
         paid_issue(world.pay(&world.admin, single(issue, "")).await.unwrap());
         // Even a row that wrongly says approved is not paid a second time.
-        world.execute("UPDATE earnings SET status = 'approved', version = version + 1").await;
+        let approved = "UPDATE earnings SET status = 'approved', payout_id = NULL, \
+                        version = version + 1";
+        world.execute(approved).await;
         let answer = world.pay(&world.admin, single(issue, "")).await;
         assert_eq!(crate::world::problem(answer).reason, "CONTENDED");
         assert_eq!(world.number("SELECT count(*) FROM payout_items").await, 1);

@@ -18,7 +18,7 @@ const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended(\
     'quittance.' || $1 || '.' || coalesce(current_schema(), ''), 0))";
 
 /// A relay's claim to be the active one.
-pub(crate) struct Leadership {
+pub struct Leadership {
     db: Db,
     role: &'static str,
     name: &'static str,
@@ -28,13 +28,13 @@ pub(crate) struct Leadership {
 
 impl Leadership {
     /// `role` is what there is one of per database.
-    pub(crate) fn new(db: Db, role: &'static str, name: &'static str) -> Self {
+    pub fn new(db: Db, role: &'static str, name: &'static str) -> Self {
         Self { db, role, name, session: None, active: false }
     }
 
     /// Tells whether this relay is the active one; takes over if nobody is. Asks each time,
     /// because a lock goes silently with its session.
-    pub(crate) async fn holds(&mut self) -> bool {
+    pub async fn holds(&mut self) -> bool {
         if !self.db.is_postgres() {
             // A SQLite file belongs to one process, which runs one relay for it.
             return true;
@@ -57,7 +57,7 @@ impl Leadership {
     }
 
     /// Gives the claim up, so that another process need not wait for the session to be missed.
-    pub(crate) async fn resign(mut self) {
+    pub async fn resign(mut self) {
         if let Some(session) = self.session.take() {
             // Closing is a courtesy; the server ends the session when the socket goes.
             drop(timeout(ANSWER_TIMEOUT, session.close()).await);

@@ -40,6 +40,7 @@ fn of<'a>(facts: Option<&'a Facts>, earning: Option<&'a Earning>) -> Candidate<'
         payer: MemberId::new(),
         payee: None,
         cycle: None,
+        onboarded: true,
     }
 }
 
@@ -99,6 +100,18 @@ fn what_is_unknown_or_elsewhere_is_only_unknown() {
 
 fn status() -> impl Strategy<Value = Option<EarningStatus>> {
     proptest::option::of(proptest::sample::select(EarningStatus::ALL.to_vec()))
+}
+
+#[test]
+fn what_a_payout_holds_and_whom_nobody_can_pay_is_refused() {
+    let facts = facts();
+    let row = Earning {
+        payout: Some(quittance_kernel::PayoutId::new()),
+        ..earning(EarningStatus::Approved, 5)
+    };
+    assert_eq!(eligible(&of(Some(&facts), Some(&row))), [Reason::AlreadyInPayout]);
+    let without = Candidate { onboarded: false, ..of(Some(&facts), None) };
+    assert_eq!(eligible(&without), [Reason::PayeeNotOnboarded]);
 }
 
 proptest! {

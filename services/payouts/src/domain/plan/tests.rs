@@ -51,6 +51,7 @@ fn known(cases: &[Case]) -> Known {
     Known {
         facts: cases.iter().filter_map(facts).collect(),
         earnings: cases.iter().map(|case| (case.earning.issue, case.earning)).collect(),
+        accounts: None,
     }
 }
 

@@ -1,0 +1,139 @@
+//! What people do about rails: name accounts, follow a batch, and have a failed payout tried again.
+
+use std::collections::HashMap;
+
+use prost::Message;
+use quittance_chassis::db::{Idempotency, Tx, WriteError};
+use quittance_kernel::{BatchId, Ctx, MemberId, Method, PayoutId};
+
+use super::plan::TRIES;
+use super::{Answered, Error, Payouts};
+use crate::domain::decision::Known;
+use crate::domain::earning::EarningStatus;
+use crate::domain::lifecycle::LifecycleError;
+use crate::domain::order::Order;
+use crate::domain::payout::Payout;
+use crate::domain::payout_machine::{Command, step};
+use crate::domain::rail::{Progress, RailError, account};
+use crate::store;
+
+impl Payouts {
+    /// Adds where the payees of an order are paid to, if a provider is to pay them.
+    pub(super) async fn with_accounts(
+        &self,
+        ctx: &Ctx,
+        order: &Order,
+        mut known: Known,
+    ) -> Result<Known, Error> {
+        if let Some(rail) = order.executed_by() {
+            if self.policy.sandbox_closed {
+                known.accounts = Some(HashMap::new());
+                return Ok(known);
+            }
+            let payees = known.facts.values().map(|facts| facts.reporter.0).collect();
+            let organization = ctx.organization();
+            let found = store::rail::accounts(self.db.conn(), organization, rail, payees).await?;
+            known.accounts = Some(found);
+        }
+        Ok(known)
+    }
+
+    /// Names the account that a member is paid to by a provider.
+    pub(crate) async fn set_rail_account(
+        &self,
+        ctx: &Ctx,
+        member: MemberId,
+        text: &str,
+    ) -> Result<String, Error> {
+        Self::permit_runs(ctx)?;
+        let account = account(text)?;
+        let service = self.db.service();
+        let set = || store::rail::set_account(ctx, service, member, Method::Stripe, &account);
+        if self.wrote(set).await? { Ok(account) } else { Err(Error::Contended) }
+    }
+
+    /// How far a batch is.
+    pub(crate) async fn batch(&self, ctx: &Ctx, batch: BatchId) -> Result<Progress, Error> {
+        let found = store::rail::progress(self.db.conn(), ctx.organization(), batch).await?;
+        found.ok_or_else(|| RailError::BatchNotFound(batch).into())
+    }
+
+    /// Has a failed payout paid by its provider once more, once per key: one further call, to the
+    /// account of now.
+    #[tracing::instrument(name = "payouts.retry", skip_all, fields(payout.id = %id))]
+    pub(crate) async fn retry<R: Message + Default>(
+        &self,
+        ctx: &Ctx,
+        id: PayoutId,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Payout) -> R,
+    ) -> Result<Answered<R>, Error> {
+        Self::permit_runs(ctx)?;
+        for _ in 0..TRIES {
+            if let Some(before) = self.recall(ctx, key).await? {
+                return Ok(before);
+            }
+            match self.try_retry(ctx, id, key, &reply).await {
+                Ok(reply) => {
+                    self.due.notify_one();
+                    return Ok(Answered { reply, replayed: false });
+                }
+                Err(Error::Write(WriteError::Duplicate(_) | WriteError::Stale)) => {}
+                Err(error) => {
+                    // The same request may have done it since the key was looked up.
+                    if let Some(before) = self.recall(ctx, key).await? {
+                        return Ok(before);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    async fn try_retry<R: Message>(
+        &self,
+        ctx: &Ctx,
+        id: PayoutId,
+        key: Option<&Idempotency>,
+        reply: &impl Fn(&Payout) -> R,
+    ) -> Result<R, Error> {
+        let organization = ctx.organization();
+        let tx = Tx::begin(&self.db, ctx).await?;
+        let payout = store::payout::lock(tx.conn(), organization, id).await?;
+        let payout = payout.ok_or(LifecycleError::PayoutNotFound(id))?;
+        let state = step(payout.state, Command::Retry).map_err(LifecycleError::from)?;
+        if payout.payee == ctx.member() {
+            return Err(LifecycleError::SelfApproval.into());
+        }
+        let rail = payout.method.filter(|method| !method.is_manual());
+        let rail = rail.ok_or(RailError::NotOnboarded(payout.payee))?;
+        let payees = vec![payout.payee.0];
+        let mut accounts = store::rail::accounts(tx.conn(), organization, rail, payees).await?;
+        let account = accounts.remove(&payout.payee);
+        let account = account.ok_or(RailError::NotOnboarded(payout.payee))?;
+        let held = store::lifecycle_read::hold(tx.conn(), organization, id).await?;
+        let owed = held.iter().all(|held| {
+            let earning = &held.earning;
+            earning.status == EarningStatus::Approved
+                && earning.payout.is_none()
+                && earning.amount == held.amount
+        });
+        if !owed {
+            return Err(RailError::NoLongerOwed.into());
+        }
+        let (from, version) = (payout.state, payout.version + 1);
+        let payout = Payout { state, version, updated_at: ctx.now, ..payout };
+        let reply = reply(&payout);
+        store::execution::retry(&tx, ctx, self.db.service(), (from, &payout), &held, account)
+            .await
+            .map_err(Error::Write)?;
+        if let Some(key) = key {
+            tx.insert(key.remember(ctx, reply.encode_to_vec())).await.map_err(Error::Write)?;
+        }
+        tx.commit().await.map_err(Error::Write)?;
+        // The events were written with the set, of which the transaction's own journal knows nothing.
+        self.db.committed().notify_one();
+        Ok(reply)
+    }
+}

@@ -1,0 +1,127 @@
+//! A provider that moves nothing and behaves as the account's id says. What it remembers is in a
+//! table, so that it survives a crash of ours as a real one would.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quittance_chassis::clock;
+use quittance_chassis::db::{Column, Db, Insert, WriteError, WriteSet};
+use sea_orm::{DbErr, FromQueryResult};
+use uuid::Uuid;
+
+use super::{Asked, Rail, Transfer};
+use crate::domain::attempt::Answer;
+use crate::store::Sql;
+
+/// How long `acct_slow_…` takes.
+const SLOW: Duration = Duration::from_millis(500);
+/// How often `acct_flaky_…` fails before it pays.
+const FLAKY: i64 = 2;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Sandbox {
+    db: Db,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    moved: bool,
+    retryable: bool,
+    code: String,
+}
+
+impl Row {
+    fn answer(self, attempt: Uuid) -> Answer {
+        match (self.moved, self.retryable) {
+            (true, _) => Answer::Sent { reference: format!("tr_{}", attempt.simple()) },
+            (false, true) => Answer::Retryable { code: self.code },
+            (false, false) => Answer::Declined { code: self.code },
+        }
+    }
+}
+
+impl Sandbox {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// Takes a call: decides by the account, once per key, and counts it.
+    async fn take(&self, transfer: &Transfer) -> Result<Answer, WriteError> {
+        let is = |prefix: &str| transfer.account.starts_with(prefix);
+        let (moved, retryable, code) = if is("acct_flaky_") {
+            let failed = self.failures(transfer).await?;
+            (failed >= FLAKY, true, "provider_busy")
+        } else if is("acct_ok_") || is("acct_slow_") || is("acct_timeout_") {
+            (true, false, "")
+        } else if is("acct_decline_") {
+            (false, false, "account_closed")
+        } else if is("acct_transferfail_") {
+            (false, false, "transfer_failed")
+        } else {
+            (false, false, "no_such_account")
+        };
+        let mut set = WriteSet::new();
+        set.insert(
+            Insert::into("sandbox_transfers")
+                .column("attempt_id", Column::Uuid(vec![transfer.attempt]))
+                .column("payout_id", Column::same_uuid(Some(transfer.payout.0)))
+                .column("account_id", Column::same_text(Some(&transfer.account)))
+                .column("amount_minor", Column::same_i64(Some(transfer.amount.minor())))
+                .column("currency", Column::same_text(Some(transfer.amount.currency().code())))
+                .column("moved", Column::Same(moved.into(), "boolean"))
+                .column("retryable", Column::Same(retryable.into(), "boolean"))
+                .column("code", Column::same_text(Some(code)))
+                .column("calls", Column::same_i64(Some(1)))
+                .column("created_at", Column::same_time(Some(clock::now())))
+                .on_conflict(
+                    "ON CONFLICT (attempt_id) DO UPDATE SET calls = sandbox_transfers.calls + 1",
+                ),
+        );
+        set.commit(&self.db).await?;
+        let known = self.find(transfer.attempt).await?;
+        Ok(known.map_or(Answer::Unknown, |row| row.answer(transfer.attempt)))
+    }
+
+    /// Earlier calls for the same payout that failed.
+    async fn failures(&self, transfer: &Transfer) -> Result<i64, DbErr> {
+        let text = "SELECT count(*) FROM sandbox_transfers WHERE NOT moved AND payout_id = ";
+        let sql = Sql::new(self.db.backend(), "")
+            .bind(text, transfer.payout.0)
+            .bind(" AND attempt_id <> ", transfer.attempt);
+        let rows = sql.rows(self.db.conn()).await?;
+        rows.first().map_or(Ok(0), |row| row.try_get_by_index(0))
+    }
+
+    async fn find(&self, attempt: Uuid) -> Result<Option<Row>, DbErr> {
+        let text = "SELECT moved, retryable, code FROM sandbox_transfers WHERE attempt_id = ";
+        Sql::new(self.db.backend(), "").bind(text, attempt).one(self.db.conn()).await
+    }
+}
+
+#[async_trait]
+impl Rail for Sandbox {
+    async fn send(&self, transfer: &Transfer) -> Answer {
+        if transfer.account.starts_with("acct_slow_") {
+            tokio::time::sleep(SLOW).await;
+        }
+        match self.take(transfer).await {
+            // It was accepted, and the answer is lost on its way.
+            Ok(Answer::Sent { .. }) if transfer.account.starts_with("acct_timeout_") => {
+                Answer::Unknown
+            }
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(error = %quittance_chassis::problem::chain(&error), "sandbox");
+                Answer::Unknown
+            }
+        }
+    }
+
+    async fn ask(&self, attempt: Uuid) -> Asked {
+        match self.find(attempt).await {
+            Ok(Some(row)) => Asked::Known(row.answer(attempt)),
+            Ok(None) => Asked::NeverArrived,
+            Err(_) => Asked::Unclear,
+        }
+    }
+}
