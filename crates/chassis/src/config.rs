@@ -15,7 +15,7 @@ use secrecy::SecretString;
 pub use section::Entry;
 use section::Section as _;
 pub use sections::{
-    Attachments, Auth, Backend, Bus, Config, Database, Gateway, Grpc, Log, LogFormat, Mail,
+    Accounts, Attachments, Auth, Backend, Bus, Config, Database, Gateway, Grpc, Log, LogFormat, Mail,
     Metrics, Mode, Policy, Rails, Retention, Stripe, Telemetry,
 };
 

@@ -1,5 +1,6 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
+mod accounts;
 mod attachments;
 mod audit;
 mod balance;
@@ -65,6 +66,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         commissions::routes(),
         commission_rules::routes(),
         lifecycle::routes(),
+        accounts::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

@@ -8,10 +8,12 @@ use quittance_kernel::{MoneyError, PageError, PayoutId};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
+use crate::domain::account::AccountError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
+use crate::keyring::SealError;
 use crate::store::StoreError;
 
 /// An error of this service.
@@ -31,6 +33,10 @@ pub enum Error {
     Partner(#[from] PartnerError),
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error(transparent)]
@@ -69,11 +75,13 @@ impl Problem for Error {
             Self::Plan(error) => error.code(),
             Self::Partner(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
+            Self::Account(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
             Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_)
             | Self::Idempotency(IdempotencyError::Database(_)) => Code::Internal,
@@ -97,11 +105,13 @@ impl Problem for Error {
             Self::Plan(error) => error.reason(),
             Self::Partner(error) => error.reason(),
             Self::Lifecycle(error) => error.reason(),
+            Self::Account(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
             Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_)
             | Self::Idempotency(IdempotencyError::Database(_)) => "INTERNAL",
@@ -128,6 +138,7 @@ impl Problem for Error {
             Self::Plan(error) => error.fields(),
             Self::Partner(error) => error.fields(),
             Self::Lifecycle(error) => error.fields(),
+            Self::Account(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -136,6 +147,7 @@ impl Problem for Error {
             | Self::Facts(_)
             | Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::Database(_)) => vec![],
@@ -152,6 +164,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.metadata(),
             Self::Order(_)
             | Self::Total(_)
+            | Self::Account(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)
@@ -161,6 +174,7 @@ impl Problem for Error {
             | Self::Facts(_)
             | Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_) => HashMap::new(),
         }

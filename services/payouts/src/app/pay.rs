@@ -135,9 +135,11 @@ impl Payouts {
             async { Ok(store::earning::of_issues(&self.db, ctx.organization(), issues).await) };
         // Failures of the others wait: an earlier answer is given even if they cannot be reached.
         let facts = async { Ok(self.facts(caller, order.issues()).await) };
-        match tokio::try_join!(recalled, earnings, facts) {
-            Ok(((), earnings, facts)) => {
-                Ok(Found::Known(Known { facts: facts?, earnings: earnings? }))
+        let limits = async { Ok(self.limits(ctx).await) };
+        match tokio::try_join!(recalled, earnings, facts, limits) {
+            Ok(((), earnings, facts, limits)) => {
+                let known = Known { facts: facts?, earnings: earnings?, limits: limits? };
+                Ok(Found::Known(known))
             }
             Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
             Err(Early::Failed(error)) => Err(error),

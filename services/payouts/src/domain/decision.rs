@@ -6,6 +6,7 @@ use quittance_kernel::{CycleId, EarningId, IssueId, MemberId, Money};
 
 use super::earning::{Earning, EarningStatus};
 use super::eligibility::{Candidate, Facts, Reason, eligible};
+use super::limits::Limits;
 use super::order::Order;
 
 /// An issue that is not paid, with every reason.
@@ -51,6 +52,7 @@ pub(crate) struct Payable {
 pub(crate) struct Known {
     pub facts: HashMap<IssueId, Facts>,
     pub earnings: HashMap<IssueId, Earning>,
+    pub limits: Limits,
 }
 
 /// The issues of an order, told apart.
@@ -61,19 +63,24 @@ pub(crate) struct Verdict {
     pub excluded: Vec<Excluded>,
 }
 
-/// Decides about each issue of an order, by [`eligible`] alone.
+/// Decides about each issue of an order by [`eligible`], then about the sums that come of it.
 #[must_use]
 pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
     let mut verdict = Verdict::default();
     for (group, asked) in order.groups().iter().enumerate() {
         for issue in &asked.issues {
+            let facts = known.facts.get(issue);
+            let cooling = facts.is_some_and(|facts| {
+                known.limits.cooling.contains(&(facts.reporter, asked.method))
+            });
             let candidate = Candidate {
                 issue: *issue,
-                facts: known.facts.get(issue),
+                facts,
                 earning: known.earnings.get(issue),
                 payer,
                 payee: asked.payee,
                 cycle: order.cycle(),
+                cooling,
             };
             let reasons = eligible(&candidate);
             match (reasons.is_empty(), payable(&candidate, group)) {
@@ -84,7 +91,37 @@ pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
             }
         }
     }
-    verdict
+    reaching_minimum(order, &known.limits, verdict)
+}
+
+/// Leaves out what would be paid in sums that are too small: as payouts are grouped, one per payee,
+/// currency, method and reference.
+fn reaching_minimum(order: &Order, limits: &Limits, verdict: Verdict) -> Verdict {
+    if limits.minimums.is_empty() {
+        return verdict;
+    }
+    let transfer = |paid: &Payable| {
+        let group = order.groups().get(paid.group)?;
+        Some((paid.payee, paid.amount.currency(), group.method, group.reference.as_str()))
+    };
+    let mut sums: HashMap<_, i64> = HashMap::new();
+    for paid in &verdict.payable {
+        let sum = sums.entry(transfer(paid)).or_default();
+        // Beyond the range there is no minimum; the total is refused later.
+        *sum = sum.saturating_add(paid.amount.minor());
+    }
+    let too_small = |paid: &Payable| {
+        transfer(paid).is_some_and(|(_, currency, method, _)| {
+            let sum = sums.get(&transfer(paid)).copied().unwrap_or_default();
+            limits.is_below(sum, currency, method)
+        })
+    };
+    let Verdict { payable, mut excluded } = verdict;
+    let (small, payable): (Vec<_>, Vec<_>) = payable.into_iter().partition(too_small);
+    let left_out =
+        |paid: Payable| Excluded { issue: paid.issue, reasons: vec![Reason::BelowMinimum] };
+    excluded.extend(small.into_iter().map(left_out));
+    Verdict { payable, excluded }
 }
 
 fn payable(candidate: &Candidate<'_>, group: usize) -> Option<Payable> {

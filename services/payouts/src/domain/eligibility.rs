@@ -20,6 +20,10 @@ pub(crate) enum Reason {
     SelfPayment,
     /// A run over one currency found a price in another.
     CurrencyMismatch,
+    /// The payee has changed the account of this method, and has to wait.
+    AccountCoolingDown,
+    /// What the payee would get is less than this method pays.
+    BelowMinimum,
 }
 
 impl Reason {
@@ -34,6 +38,8 @@ impl Reason {
             Self::PayeeMismatch => "payee_mismatch",
             Self::SelfPayment => "self_payment",
             Self::CurrencyMismatch => "currency_mismatch",
+            Self::AccountCoolingDown => "account_cooling_down",
+            Self::BelowMinimum => "below_minimum",
         }
     }
 }
@@ -63,6 +69,8 @@ pub(crate) struct Candidate<'a> {
     pub payee: Option<MemberId>,
     /// The cycle that was asked for, if any was.
     pub cycle: Option<CycleId>,
+    /// Whether the payee's account of the paying method was changed and has to wait.
+    pub cooling: bool,
 }
 
 impl<'a> Candidate<'a> {
@@ -109,6 +117,9 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
     }
     if candidate.payer == facts.reporter {
         reasons.push(Reason::SelfPayment);
+    }
+    if candidate.cooling {
+        reasons.push(Reason::AccountCoolingDown);
     }
     reasons
 }

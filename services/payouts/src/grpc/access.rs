@@ -56,6 +56,13 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.LifecycleService/ReturnPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/VoidEarnings", &[Role::Admin]),
+    ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
+    (
+        "/quittance.payouts.v1.PayoutAccountService/SetPayoutAccount",
+        &[Role::Member, Role::Lead, Role::Admin],
+    ),
+    ("/quittance.payouts.v1.PayoutAccountService/ListMinimumAmounts", TREASURY),
+    ("/quittance.payouts.v1.PayoutAccountService/SetMinimumAmount", &[Role::Admin]),
 ];
 
 #[cfg(test)]

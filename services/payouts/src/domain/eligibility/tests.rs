@@ -40,6 +40,7 @@ fn of<'a>(facts: Option<&'a Facts>, earning: Option<&'a Earning>) -> Candidate<'
         payer: MemberId::new(),
         payee: None,
         cycle: None,
+        cooling: false,
     }
 }
 

@@ -49,6 +49,7 @@ fn case(payee: MemberId, minor: i64) -> Case {
 fn known(cases: &[Case]) -> Known {
     let facts = |case: &Case| case.facts.clone().map(|facts| (case.earning.issue, facts));
     Known {
+        limits: crate::domain::limits::Limits::default(),
         facts: cases.iter().filter_map(facts).collect(),
         earnings: cases.iter().map(|case| (case.earning.issue, case.earning)).collect(),
     }
