@@ -209,7 +209,10 @@ async fn a_rotation_seals_every_number_anew_and_nobody_waits_because_of_it() {
             rows.unwrap().iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
         assert_eq!(ids, ["new"]);
         let own = shop.tester.get(OWN).await.expect(200);
-        assert_eq!((&own["items"][0]["masked"], &own["items"][0]["payableAt"]), (&json!("+7••••4567"), &Value::Null));
+        assert_eq!(
+            (&own["items"][0]["masked"], &own["items"][0]["payableAt"]),
+            (&json!("+7••••4567"), &Value::Null)
+        );
         // Who has only the old key cannot read it, and says no more than that.
         shop.tester.put(OWN, kaspi("+77011234569")).await.refused(500, "INTERNAL");
         world.close().await;

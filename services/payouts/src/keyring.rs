@@ -86,9 +86,8 @@ impl Keyring {
         let (id, cipher) = self.0.first().ok_or(SealError("sealed: there is no key"))?;
         let nonce: [u8; NONCE] = rand::random();
         let payload = Payload { msg: plain.as_bytes(), aad: bound.as_bytes() };
-        let sealed = cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| SealError("sealed"))?;
+        let sealed =
+            cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError("sealed"))?;
         let text = hex::encode([nonce.as_slice(), &sealed].concat());
         Ok(Sealed { key: id.clone(), text })
     }
@@ -100,9 +99,8 @@ impl Keyring {
         let bytes = hex::decode(&sealed.text).map_err(|_| SealError("opened"))?;
         let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or(SealError("opened"))?;
         let payload = Payload { msg: text, aad: bound.as_bytes() };
-        let plain = cipher
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| SealError("opened"))?;
+        let plain =
+            cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError("opened"))?;
         String::from_utf8(plain).map_err(|_| SealError("opened"))
     }
 }

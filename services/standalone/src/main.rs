@@ -10,8 +10,8 @@ use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
 use quittance_chassis::{audit, faults, run, telemetry};
-use quittance_payouts::command::AccountsCommand;
 use quittance_kernel::{Principal, Role, Roles};
+use quittance_payouts::command::AccountsCommand;
 use quittance_proto::issues::v1::EnsureMemberRequest;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 

@@ -28,11 +28,7 @@ impl Payouts {
 
     /// Lists the accounts of a member, masked. Members see their own.
     #[tracing::instrument(name = "accounts.list", skip_all)]
-    pub(crate) async fn accounts(
-        &self,
-        ctx: &Ctx,
-        member: MemberId,
-    ) -> Result<Vec<Shown>, Error> {
+    pub(crate) async fn accounts(&self, ctx: &Ctx, member: MemberId) -> Result<Vec<Shown>, Error> {
         if !sees(ctx, member) {
             return Err(AccountError::MemberNotFound(member).into());
         }

@@ -6,7 +6,7 @@ use quittance_kernel::{Ctx, IssueId};
 
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
-use crate::domain::lifecycle::{LifecycleError, Voided, check_issues, void_unpaid};
+use crate::domain::lifecycle::{Voided, check_issues, void_unpaid};
 use crate::store;
 
 impl Payouts {

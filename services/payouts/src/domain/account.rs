@@ -2,6 +2,7 @@
 //! shown, and when a changed one may be paid.
 
 use chrono::TimeDelta;
+use iban::IbanLike as _;
 use quittance_kernel::{MemberId, Method, Timestamp};
 use uuid::Uuid;
 
@@ -61,7 +62,9 @@ impl Number {
         let read = match method {
             Method::Kaspi => phone(text).ok_or("must be a phone number such as +77011234567"),
             Method::Bank => iban(text).ok_or("must be an IBAN"),
-            Method::Ach => ach(text).ok_or("must be a routing and an account number: 9 digits/4 to 17"),
+            Method::Ach => {
+                ach(text).ok_or("must be a routing and an account number: 9 digits/4 to 17")
+            }
             Method::Paypal => mail(text).ok_or("must be an e-mail address"),
             Method::Stripe | Method::Cash => stripe(text).ok_or("must be an id such as acct_123"),
         };
@@ -108,7 +111,8 @@ fn ach(text: &str) -> Option<String> {
         return None;
     }
     let weights = [3, 7, 1].into_iter().cycle();
-    let sum: u32 = routing.bytes().zip(weights).map(|(digit, by)| u32::from(digit - b'0') * by).sum();
+    let sum: u32 =
+        routing.bytes().zip(weights).map(|(digit, by)| u32::from(digit - b'0') * by).sum();
     (sum % 10 == 0).then(|| text.trim().to_owned())
 }
 
@@ -134,8 +138,11 @@ fn all_digits(text: &str) -> bool {
 
 /// 13 to 19 digits with the checksum of Luhn.
 fn is_card(text: &str) -> bool {
-    let plain: Vec<u32> =
-        text.chars().filter(|letter| !" -".contains(*letter)).map_while(|c| c.to_digit(10)).collect();
+    let plain: Vec<u32> = text
+        .chars()
+        .filter(|letter| !" -".contains(*letter))
+        .map_while(|c| c.to_digit(10))
+        .collect();
     let written = text.chars().filter(|letter| !" -".contains(*letter)).count();
     if written != plain.len() || !(13..=19).contains(&plain.len()) {
         return false;
@@ -220,7 +227,10 @@ mod tests {
                 Ok(_) => panic!("{text} was taken"),
             }
         }
-        assert!(read(Method::Cash, "x").is_err_and(|error| error == AccountError::NoAccount(Method::Cash)));
+        assert!(
+            read(Method::Cash, "x")
+                .is_err_and(|error| error == AccountError::NoAccount(Method::Cash))
+        );
         let both = Given { phone: "+77011234567", iban: "DE89370400440532013000", account_id: "" };
         assert!(Number::parse(Method::Kaspi, &both).is_err());
     }

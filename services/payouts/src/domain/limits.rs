@@ -37,3 +37,24 @@ pub(crate) fn below(minimums: &[Minimum], sum: Money) -> Vec<Minimum> {
     };
     minimums.iter().filter(small).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_told_the_minimums_of_its_currency_that_it_does_not_reach() {
+        let of = |method, minor, currency: Currency| Minimum {
+            method,
+            amount: Money::signed(minor, currency),
+        };
+        let all = [
+            of(Method::Bank, 500, Currency::KZT),
+            of(Method::Kaspi, 100, Currency::KZT),
+            of(Method::Bank, 900, Currency::USD),
+        ];
+        assert_eq!(below(&all, Money::signed(100, Currency::KZT)), all[..1]);
+        assert_eq!(below(&all, Money::signed(99, Currency::KZT)), all[..2]);
+        assert!(below(&all, Money::signed(900, Currency::USD)).is_empty());
+    }
+}

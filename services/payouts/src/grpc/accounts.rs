@@ -54,14 +54,11 @@ impl PayoutAccountService for Payouts {
         let caller = caller(&request)?;
         let message = request.into_inner();
         let method = convert::method("method", message.method())?;
-        let given = Given {
-            phone: &message.phone,
-            iban: &message.iban,
-            account_id: &message.account_id,
-        };
+        let given =
+            Given { phone: &message.phone, iban: &message.iban, account_id: &message.account_id };
         let number = Number::parse(method, &given).map_err(Error::from)?;
         let payouts = self.clone();
-        let done: Result<Shown, Error> =
+        let done: Result<Shown, Status> =
             detached(async move { payouts.set_account(&caller.ctx, &number).await }).await;
         Ok(Response::new(proto::SetPayoutAccountResponse { account: Some(account(done?)) }))
     }
@@ -89,7 +86,7 @@ impl PayoutAccountService for Payouts {
             code.parse().map_err(|_| Error::from(PartnerError::Currency(code.clone())))?;
         let set = Minimum { method, amount: Money::signed(amount.minor_units, currency) };
         let payouts = self.clone();
-        let done: Result<Minimum, Error> =
+        let done: Result<Minimum, Status> =
             detached(async move { payouts.set_minimum(&caller.ctx, set).await }).await;
         Ok(Response::new(proto::SetMinimumAmountResponse { minimum: Some(minimum(&done?)) }))
     }

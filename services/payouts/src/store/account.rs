@@ -232,9 +232,8 @@ pub(crate) async fn minimums(
 ) -> Result<Vec<Minimum>, StoreError> {
     let text = "SELECT method, currency, amount_minor FROM minimum_amounts \
                 WHERE amount_minor > 0 AND organization_id = ";
-    let sql = Sql::new(db.backend(), "")
-        .bind(text, organization.0)
-        .push(" ORDER BY currency, method");
+    let sql =
+        Sql::new(db.backend(), "").bind(text, organization.0).push(" ORDER BY currency, method");
     let table = "minimum_amounts";
     let read = |row: MinimumRow| {
         Ok(Minimum {

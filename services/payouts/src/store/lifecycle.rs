@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::earning::TABLE as EARNINGS;
 use super::sql::Sql;
 use crate::domain::earning::{Earning, EarningStatus};
-use crate::domain::lifecycle::{Held, LifecycleError, Undo, Undone, Voided};
+use crate::domain::lifecycle::{Held, Undo, Undone, Voided};
 
 /// Lets items be live no longer, so that their earnings have room for another payment. Returns how
 /// many were.

@@ -126,7 +126,9 @@ async fn the_cycle_of_the_path_must_be_that_of_the_issue() {
 
 #[tokio::test]
 async fn leads_pay_where_the_organization_allows_it() {
-    for (allowed, policy) in [(false, Policy::default()), (true, Policy { leads_may_pay: true, ..Policy::default() })] {
+    for (allowed, policy) in
+        [(false, Policy::default()), (true, Policy { leads_may_pay: true, ..Policy::default() })]
+    {
         for world in worlds_with(policy).await {
             let lead = somebody(world.admin.organization, &[Role::Lead]);
             let answer = world.pay(&lead, single(world.issue(5), "")).await;

@@ -138,3 +138,12 @@ proptest! {
         prop_assert_eq!(settled, known && status.is_some_and(EarningStatus::is_settled));
     }
 }
+
+#[test]
+fn a_changed_account_waits_whatever_else_is_right() {
+    let facts = facts();
+    let waiting = Candidate { cooling: true, ..of(Some(&facts), None) };
+    assert_eq!(eligible(&waiting), [Reason::AccountCoolingDown]);
+    let unknown = Candidate { cooling: true, ..of(None, None) };
+    assert_eq!(eligible(&unknown), [Reason::UnknownIssue]);
+}
