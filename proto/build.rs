@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/plans.proto",
     "quittance/payouts/v1/lifecycle.proto",
     "quittance/payouts/v1/rails.proto",
+    "quittance/payouts/v1/accounts.proto",
     "quittance/balance/v1/balance.proto",
 ];
 

@@ -15,8 +15,8 @@ use secrecy::SecretString;
 pub use section::Entry;
 use section::Section as _;
 pub use sections::{
-    Attachments, Auth, Backend, Bus, Config, Database, Gateway, Grpc, Log, LogFormat, Mail,
-    Metrics, Mode, Policy, Rails, Retention, Stripe, Telemetry,
+    Accounts, Attachments, Auth, Backend, Bus, Config, Database, Gateway, Grpc, Log, LogFormat,
+    Mail, Metrics, Mode, Policy, Rails, Retention, Stripe, Telemetry,
 };
 
 /// What every environment variable of ours begins with.

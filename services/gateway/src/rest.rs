@@ -1,5 +1,6 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
+mod accounts;
 mod attachments;
 mod audit;
 mod balance;
@@ -67,6 +68,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         commission_rules::routes(),
         lifecycle::routes(),
         rails::routes(),
+        accounts::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

@@ -23,6 +23,7 @@ use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
 use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
+use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
@@ -126,6 +127,7 @@ clients! {
     watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
+    accounts: PayoutAccountServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
     rails: RailServiceClient over payouts,
     partner_payouts: PartnerPayoutServiceClient over payouts,

@@ -1,5 +1,7 @@
 //! The use cases of this service, one file each.
 
+mod account_error;
+mod accounts;
 mod commissions;
 mod commit_plan;
 mod create_payouts;
@@ -20,6 +22,7 @@ mod read_payouts;
 mod read_plans;
 mod read_queue;
 mod review;
+mod rotate;
 mod run_batch;
 mod stream;
 mod undo;
@@ -32,6 +35,9 @@ use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use tokio::sync::Notify;
 
+use crate::keyring::Keyring;
+
+pub(crate) use accounts::Shown;
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
 pub(crate) use create_payouts::Created;
@@ -43,6 +49,7 @@ pub(crate) use read_partners::Summary;
 pub(crate) use read_payouts::ListPayouts;
 pub(crate) use read_queue::{QueueEntry, QueuePage};
 pub(crate) use review::Heard;
+pub use rotate::rotate;
 
 /// What an organization's rules say about paying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +58,8 @@ pub struct Policy {
     pub leads_may_pay: bool,
     /// Whether nobody is paid by a provider: the sandbox must not say that it paid real people.
     pub sandbox_closed: bool,
+    /// Hours for which a changed payout account is not paid.
+    pub account_cooldown_hours: u32,
 }
 
 /// The payouts service. Clones share database and connections.
@@ -61,6 +70,7 @@ pub struct Payouts {
     policy: Policy,
     /// Wakes whoever calls providers.
     due: Arc<Notify>,
+    keys: Keyring,
 }
 
 impl Payouts {
@@ -68,7 +78,13 @@ impl Payouts {
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
-        Self { db, issues, policy, due: Arc::default() }
+        Self { db, issues, policy, due: Arc::default(), keys: Keyring::default() }
+    }
+
+    /// The same, with keys to seal numbers of accounts.
+    #[must_use]
+    pub fn sealing_with(self, keys: Keyring) -> Self {
+        Self { keys, ..self }
     }
 
     /// The database that all of this is in.

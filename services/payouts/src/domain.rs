@@ -1,11 +1,13 @@
 //! What may be paid, and what follows from paying it. Pure: no I/O, no clock, no database.
 
+pub(crate) mod account;
 pub(crate) mod attempt;
 pub(crate) mod commission;
 pub(crate) mod decision;
 pub(crate) mod earning;
 pub(crate) mod eligibility;
 pub(crate) mod lifecycle;
+pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod partner;
 pub(crate) mod payout;

@@ -1,6 +1,7 @@
 //! The services as they are called: parse, ask the use case, reply. Nothing is decided here.
 
 mod access;
+mod accounts;
 mod commissions;
 mod convert;
 mod lifecycle;
@@ -15,6 +16,7 @@ use quittance_chassis::{audit, limited};
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
+use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
 use quittance_proto::payouts::v1::rail_service_server::RailServiceServer;
@@ -30,6 +32,7 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(audit::service(payouts.db().clone()))
         .add_service(limited!(LifecycleServiceServer::new(payouts.clone())))
         .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
+        .add_service(limited!(PayoutAccountServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
         .add_service(limited!(RailServiceServer::new(payouts.clone())))
         .add_service(limited!(PlanServiceServer::new(payouts)))

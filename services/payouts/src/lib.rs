@@ -4,9 +4,11 @@
 //! moment, decides by one pure function, and writes everything as one set or not at all.
 
 mod app;
+pub mod command;
 mod consumer;
 mod domain;
 mod grpc;
+mod keyring;
 mod metrics;
 mod migrations;
 mod rail;
@@ -25,9 +27,10 @@ use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-pub use app::{Error, Payouts, Policy};
+pub use app::{Error, Payouts, Policy, rotate};
 pub use consumer::{KINDS, QUEUE, Reviews};
 pub use grpc::ACCESS;
+pub use keyring::Keyring;
 pub use migrations::Migrator;
 
 /// The most events that are acted on in one transaction.
@@ -41,6 +44,8 @@ pub fn routes(payouts: Payouts) -> Routes {
 
 /// Starts the service: its database, its consumer, its relay and its server.
 pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::Result<Running> {
+    // Before anything is opened: without keys production does not start.
+    let keys = Keyring::from_config(config)?;
     let db = connect(config).await?;
     if config.mode == Mode::Development {
         db::migrate::<Migrator>(&db).await.context("migrating payouts")?;
@@ -56,8 +61,9 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, start: Start) -> anyhow::
     let policy = Policy {
         leads_may_pay: config.policy.leads_may_pay,
         sandbox_closed: config.mode == Mode::Production,
+        account_cooldown_hours: config.policy.account_cooldown_hours,
     };
-    let payouts = Payouts::new(db.clone(), issues, policy);
+    let payouts = Payouts::new(db.clone(), issues, policy).sealing_with(keys);
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Reviews::new(payouts.clone()));
     // Before the relay: the in-process bus has no queue that would wait for a late consumer.

@@ -3,7 +3,8 @@
 mod m0001_first;
 mod m0002_lifecycle;
 mod m0003_partners;
-mod m0006_rails;
+mod m0004_accounts;
+mod m0005_rails;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -16,7 +17,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first::Migration),
             Box::new(m0002_lifecycle::Migration),
             Box::new(m0003_partners::Migration),
-            Box::new(m0006_rails::Migration),
+            Box::new(m0004_accounts::Migration),
+            Box::new(m0005_rails::Migration),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! The tables of this service: rows are private to the modules below.
 
+pub(crate) mod account;
 pub(crate) mod attempt;
 pub(crate) mod candidates;
 pub(crate) mod commission;
@@ -10,6 +11,7 @@ pub(crate) mod lifecycle_read;
 pub(crate) mod outcome;
 pub(crate) mod partner;
 pub(crate) mod partner_read;
+pub(crate) mod partner_undo;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod queue;

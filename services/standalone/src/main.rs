@@ -11,6 +11,7 @@ use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
 use quittance_chassis::{audit, faults, run, telemetry};
 use quittance_kernel::{Principal, Role, Roles};
+use quittance_payouts::command::AccountsCommand;
 use quittance_proto::issues::v1::EnsureMemberRequest;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 
@@ -36,6 +37,9 @@ enum Command {
     /// About the audit logs of all services.
     #[command(subcommand)]
     Audit(run::AuditCommand),
+    /// About the numbers of payout accounts.
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
     /// Makes a sign-in token of a running development instance.
     Token {
         /// E-mail of the member; created when missing.
@@ -83,6 +87,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Demo => run::block_on(serve(config, true)),
         Command::Migrate => run::block_on(migrate(config)),
         Command::Audit(run::AuditCommand::Verify) => run::block_on(verify(config)),
+        Command::Accounts(AccountsCommand::Rotate) => {
+            run::block_on(quittance_payouts::command::rotate(config))
+        }
         Command::Token { email, role, organization } => {
             run::block_on(token(config, email, role, organization))
         }

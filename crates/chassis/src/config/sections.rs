@@ -76,6 +76,8 @@ section! {
         auth: Auth = Auth::default(),
         /// What the organizations of this installation allow.
         policy: Policy = Policy::default(),
+        /// Numbers of payout accounts.
+        accounts: Accounts = Accounts::default(),
         /// Payment rails.
         rails: Rails = Rails::default(),
         /// Outgoing mail.
@@ -180,6 +182,17 @@ section! {
     Policy {
         /// Whether leads may pay single issues in their cycles.
         leads_may_pay: bool = false,
+        /// Hours for which a payout account is not paid after its number was changed. A first number is paid at once.
+        account_cooldown_hours: u32 = 24,
+    }
+}
+
+section! {
+    /// Numbers of payout accounts.
+    Accounts {
+        /// Keys that seal them at rest: `id:key` with 32 bytes in base64, separated by commas. The first seals, the others only
+        /// open. Production needs one; development has one of its own.
+        keys: Option<SecretString> = None,
     }
 }
 

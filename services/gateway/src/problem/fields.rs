@@ -1,8 +1,10 @@
 //! Names of fields: as the services know them, and as a REST client wrote them.
 
 /// Fields that have another name, or another depth, in JSON. Longer ones first.
-const RENAMED: [(&str, &str); 10] = [
+const RENAMED: [(&str, &str); 12] = [
     ("payout_rates.currency_code", "payoutRates.currency"),
+    ("minimum.amount.minor_units", "amountMinor"),
+    ("minimum.method", "method"),
     ("amount.minor_units", "amountMinor"),
     ("amount.currency_code", "currency"),
     ("currency_code", "currency"),

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use quittance_proto::balance::v1::{GetOrganizationTotalsRequest, TopEarner};
 use quittance_proto::issues::v1::{Issue as WireIssue, ListPendingReviewRequest};
+use quittance_proto::payouts::v1 as wire;
 use quittance_proto::payouts::v1::{ListPayQueueRequest, PayQueueEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +18,7 @@ use crate::rest::issue::Issue;
 use crate::rest::members::{self, Names};
 use crate::rest::shapes::{Id, Total, ids, some, totals};
 use crate::state::Gateway;
+use crate::words::Method;
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new().routes(routes!(overview)).routes(routes!(by_tester))
@@ -62,6 +64,30 @@ struct QueueEntry {
     issue_count: i64,
     totals: Vec<Total>,
     issue_ids: Vec<Id>,
+    /// By which methods a sum is too small to be paid: it accumulates.
+    below_minimum: Vec<BelowMinimum>,
+}
+
+/// A sum that is not paid by this method yet.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BelowMinimum {
+    #[schema(value_type = Method)]
+    method: Option<Method>,
+    currency: String,
+    /// From which sum on it is.
+    minimum_minor: i64,
+}
+
+impl From<wire::BelowMinimum> for BelowMinimum {
+    fn from(of: wire::BelowMinimum) -> Self {
+        let minimum = of.minimum.unwrap_or_default();
+        Self {
+            method: Method::read(of.method),
+            currency: minimum.currency_code,
+            minimum_minor: minimum.minor_units,
+        }
+    }
 }
 
 impl QueueEntry {
@@ -72,6 +98,7 @@ impl QueueEntry {
             issue_count: entry.issue_count,
             totals: totals(entry.totals),
             issue_ids: ids(entry.issue_ids),
+            below_minimum: entry.below_minimum.into_iter().map(BelowMinimum::from).collect(),
         }
     }
 }

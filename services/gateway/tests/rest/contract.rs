@@ -287,6 +287,7 @@ async fn the_overview_asks_all_services_and_names_everybody() {
                     issue_count: 2,
                     totals: totals.clone(),
                     issue_ids: vec![ID.to_owned()],
+                    ..payouts::PayQueueEntry::default()
                 };
                 Ok(payouts::ListPayQueueResponse {
                     entries: vec![entry(ID), entry(OTHER)],

@@ -8,11 +8,13 @@ use quittance_kernel::{MoneyError, PageError, PayoutId};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
+use crate::domain::account::AccountError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
 use crate::domain::rail::RailError;
+use crate::keyring::SealError;
 use crate::store::StoreError;
 
 /// An error of this service.
@@ -34,6 +36,10 @@ pub enum Error {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Rail(#[from] RailError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error(transparent)]
@@ -73,11 +79,13 @@ impl Problem for Error {
             Self::Partner(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
             Self::Rail(error) => error.code(),
+            Self::Account(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
             Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_)
             | Self::Idempotency(IdempotencyError::Database(_)) => Code::Internal,
@@ -102,11 +110,13 @@ impl Problem for Error {
             Self::Partner(error) => error.reason(),
             Self::Lifecycle(error) => error.reason(),
             Self::Rail(error) => error.reason(),
+            Self::Account(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
             Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_)
             | Self::Idempotency(IdempotencyError::Database(_)) => "INTERNAL",
@@ -134,6 +144,7 @@ impl Problem for Error {
             Self::Partner(error) => error.fields(),
             Self::Lifecycle(error) => error.fields(),
             Self::Rail(error) => error.fields(),
+            Self::Account(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -142,6 +153,7 @@ impl Problem for Error {
             | Self::Facts(_)
             | Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::Database(_)) => vec![],
@@ -159,6 +171,7 @@ impl Problem for Error {
             Self::Order(_)
             | Self::Rail(_)
             | Self::Total(_)
+            | Self::Account(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)
@@ -168,6 +181,7 @@ impl Problem for Error {
             | Self::Facts(_)
             | Self::Unreadable(_)
             | Self::Store(_)
+            | Self::Seal(_)
             | Self::Database(_)
             | Self::Write(_) => HashMap::new(),
         }

@@ -9,7 +9,7 @@ use crate::domain::lifecycle::LifecycleError;
 impl LifecycleError {
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Transition(_) | Self::PartlyVoid | Self::OfPartner | Self::InPayout { .. } => {
+            Self::Transition(_) | Self::PartlyVoid | Self::InPayout { .. } => {
                 Code::FailedPrecondition
             }
             Self::SelfApproval => Code::PermissionDenied,
@@ -33,7 +33,6 @@ impl LifecycleError {
             Self::Reason(_) => "INVALID_FIELD",
             Self::Count(_) => "COUNT_OUT_OF_RANGE",
             Self::PartlyVoid => "PAYOUT_PARTLY_VOID",
-            Self::OfPartner => "PARTNER_PAYOUT",
             Self::NothingOwed { .. } => "EARNING_NOT_FOUND",
             Self::InPayout { .. } => "EARNING_IN_PAYOUT",
             Self::Total(_) => "AMOUNT_OUT_OF_RANGE",
@@ -54,7 +53,6 @@ impl LifecycleError {
             | Self::SelfApproval
             | Self::PayoutNotFound(_)
             | Self::PartlyVoid
-            | Self::OfPartner
             | Self::Total(_) => vec![],
         }
     }
@@ -77,7 +75,6 @@ impl LifecycleError {
             | Self::Reason(_)
             | Self::Count(_)
             | Self::PartlyVoid
-            | Self::OfPartner
             | Self::Total(_) => HashMap::new(),
         }
     }

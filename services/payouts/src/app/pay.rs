@@ -137,9 +137,11 @@ impl Payouts {
             async { Ok(store::earning::of_issues(&self.db, ctx.organization(), issues).await) };
         // Failures of the others wait: an earlier answer is given even if they cannot be reached.
         let facts = async { Ok(self.facts(caller, order.issues()).await) };
-        match tokio::try_join!(recalled, earnings, facts) {
-            Ok(((), earnings, facts)) => {
-                Ok(Found::Known(Known { facts: facts?, earnings: earnings?, accounts: None }))
+        let limits = async { Ok(self.limits(ctx).await) };
+        match tokio::try_join!(recalled, earnings, facts, limits) {
+            Ok(((), earnings, facts, limits)) => {
+                let (facts, earnings, limits) = (facts?, earnings?, limits?);
+                Ok(Found::Known(Known { facts, earnings, accounts: None, limits }))
             }
             Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
             Err(Early::Failed(error)) => Err(error),

@@ -58,6 +58,7 @@ impl Payouts {
         let facts = chunks.map(|issues| self.facts(caller, issues.iter().copied()));
         let facts = futures_util::future::try_join_all(facts).await?;
         let known = Known {
+            limits: self.limits(&caller.ctx).await?,
             facts: facts.into_iter().flatten().collect(),
             earnings: found.into_iter().map(|earning| (earning.issue, earning)).collect(),
             accounts: None,

@@ -3,6 +3,7 @@
 use quittance_kernel::{Ctx, IssueId, MemberId, PageError, PageRequest, token};
 
 use super::{Error, Payouts};
+use crate::domain::limits::{Minimum, below};
 use crate::store::queue::{self, Sum};
 
 /// The most issues that are named for one payee.
@@ -21,6 +22,8 @@ pub(crate) struct QueueEntry {
     pub(crate) count: i64,
     pub(crate) totals: Vec<Sum>,
     pub(crate) issues: Vec<IssueId>,
+    /// The minimums that the sums do not reach.
+    pub(crate) below: Vec<Minimum>,
 }
 
 /// One page of the queue, and the sums over all of it.
@@ -47,9 +50,10 @@ impl Payouts {
             None => None,
         };
         let organization = ctx.organization();
-        let (totals, sums) = tokio::try_join!(
+        let (totals, sums, minimums) = tokio::try_join!(
             queue::totals(&self.db, organization),
             queue::by_payee(&self.db, organization, after, page.size + 1),
+            crate::store::account::minimums(&self.db, organization),
         )?;
         let mut entries = group(sums);
         let all = entries.len();
@@ -63,6 +67,8 @@ impl Payouts {
             let mut issues = queue::issues(&self.db, organization, payees, MAX_ISSUES).await?;
             for entry in &mut entries {
                 entry.issues = issues.remove(&entry.payee).unwrap_or_default();
+                let small = entry.totals.iter().flat_map(|sum| below(&minimums, sum.amount));
+                entry.below = small.collect();
             }
         }
         Ok(QueuePage { entries, totals, next })
@@ -83,6 +89,7 @@ fn group(sums: Vec<(MemberId, Sum)>) -> Vec<QueueEntry> {
                 count: sum.count,
                 totals: vec![sum],
                 issues: vec![],
+                below: vec![],
             }),
         }
     }
@@ -105,8 +112,13 @@ mod tests {
 
     #[test]
     fn a_page_ends_before_it_grows_too_long() {
-        let entry =
-            |count| QueueEntry { payee: MemberId::new(), count, totals: vec![], issues: vec![] };
+        let entry = |count| QueueEntry {
+            payee: MemberId::new(),
+            count,
+            totals: vec![],
+            issues: vec![],
+            below: vec![],
+        };
         let entries: Vec<_> = std::iter::repeat_with(|| entry(1_000_000)).take(30).collect();
         assert_eq!(fitting(&entries, 200), 20);
         assert_eq!(fitting(&entries, 3), 3);

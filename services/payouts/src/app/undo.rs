@@ -55,9 +55,13 @@ impl Payouts {
         let tx = Tx::begin(&self.db, ctx).await?;
         let payout = store::payout::lock(tx.conn(), organization, id).await?;
         let payout = payout.ok_or(LifecycleError::PayoutNotFound(id))?;
-        if store::lifecycle_read::is_of_partner(tx.conn(), organization, id).await? {
-            return Err(LifecycleError::OfPartner.into());
-        }
+        let partner = if store::lifecycle_read::is_of_partner(tx.conn(), organization, id).await? {
+            // Before its items are looked at: while it waits, its earning is not one to be moved.
+            wish.undo.check(payout.state)?;
+            store::partner::lock(&tx, organization, &[id]).await?.pop()
+        } else {
+            None
+        };
         let held = store::lifecycle_read::hold(tx.conn(), organization, id).await?;
         let undone = undo(&payout, &held, wish, ctx.member(), ctx.now)?;
         let reply = reply(&undone);
@@ -66,7 +70,15 @@ impl Payouts {
         if usize::try_from(released) != Ok(undone.items.len()) {
             return Err(Error::Write(WriteError::Stale));
         }
-        let mut set = store::lifecycle::write_set(ctx, self.db.service(), &undone);
+        let mut set = match &partner {
+            Some(before) => {
+                if undone.undo != Undo::Void {
+                    store::partner_undo::free(&tx, organization, id).await?;
+                }
+                store::partner_undo::write_set(ctx, self.db.service(), &undone, before)
+            }
+            None => store::lifecycle::write_set(ctx, self.db.service(), &undone),
+        };
         if undone.undo == Undo::Return && payout.netted_minor > 0 {
             // What was kept back was not paid after all: it is owed again.
             let kept = store::receivable::kept_by(tx.conn(), organization, id).await?;

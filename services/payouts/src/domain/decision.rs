@@ -6,6 +6,7 @@ use quittance_kernel::{CycleId, EarningId, IssueId, MemberId, Money};
 
 use super::earning::{Earning, EarningStatus};
 use super::eligibility::{Candidate, Facts, Reason, eligible};
+use super::limits::Limits;
 use super::order::Order;
 
 /// An issue that is not paid, with every reason.
@@ -53,6 +54,7 @@ pub(crate) struct Known {
     pub earnings: HashMap<IssueId, Earning>,
     /// Where a provider pays to; absent when a person moves the money.
     pub accounts: Option<HashMap<MemberId, String>>,
+    pub limits: Limits,
 }
 
 /// The issues of an order, told apart.
@@ -63,7 +65,7 @@ pub(crate) struct Verdict {
     pub excluded: Vec<Excluded>,
 }
 
-/// Decides about each issue of an order, by [`eligible`] alone.
+/// Decides about each issue of an order by [`eligible`], then about the sums that come of it.
 #[must_use]
 pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
     let mut verdict = Verdict::default();
@@ -73,6 +75,9 @@ pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
             let onboarded = known.accounts.as_ref().is_none_or(|accounts| {
                 facts.is_some_and(|facts| accounts.contains_key(&facts.reporter))
             });
+            let cooling = facts.is_some_and(|facts| {
+                known.limits.cooling.contains(&(facts.reporter, asked.method))
+            });
             let candidate = Candidate {
                 issue: *issue,
                 facts,
@@ -81,6 +86,7 @@ pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
                 payee: asked.payee,
                 cycle: order.cycle(),
                 onboarded,
+                cooling,
             };
             let reasons = eligible(&candidate);
             match (reasons.is_empty(), payable(&candidate, group)) {
@@ -91,7 +97,37 @@ pub(crate) fn decide(order: &Order, known: &Known, payer: MemberId) -> Verdict {
             }
         }
     }
-    verdict
+    reaching_minimum(order, &known.limits, verdict)
+}
+
+/// Leaves out what would be paid in sums that are too small: as payouts are grouped, one per payee,
+/// currency, method and reference.
+fn reaching_minimum(order: &Order, limits: &Limits, verdict: Verdict) -> Verdict {
+    if limits.minimums.is_empty() {
+        return verdict;
+    }
+    let transfer = |paid: &Payable| {
+        let group = order.groups().get(paid.group)?;
+        Some((paid.payee, paid.amount.currency(), group.method, group.reference.as_str()))
+    };
+    let mut sums: HashMap<_, i64> = HashMap::new();
+    for paid in &verdict.payable {
+        let sum = sums.entry(transfer(paid)).or_default();
+        // Beyond the range there is no minimum; the total is refused later.
+        *sum = sum.saturating_add(paid.amount.minor());
+    }
+    let too_small = |paid: &Payable| {
+        transfer(paid).is_some_and(|(_, currency, method, _)| {
+            let sum = sums.get(&transfer(paid)).copied().unwrap_or_default();
+            limits.is_below(sum, currency, method)
+        })
+    };
+    let Verdict { payable, mut excluded } = verdict;
+    let (small, payable): (Vec<_>, Vec<_>) = payable.into_iter().partition(too_small);
+    let left_out =
+        |paid: Payable| Excluded { issue: paid.issue, reasons: vec![Reason::BelowMinimum] };
+    excluded.extend(small.into_iter().map(left_out));
+    Verdict { payable, excluded }
 }
 
 fn payable(candidate: &Candidate<'_>, group: usize) -> Option<Payable> {

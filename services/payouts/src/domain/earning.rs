@@ -97,6 +97,14 @@ pub(crate) struct Earning {
     pub payout: Option<PayoutId>,
 }
 
+impl Earning {
+    /// Whether an issue has earned it; a partner's has no cycle.
+    #[must_use]
+    pub(crate) fn is_of_issue(&self) -> bool {
+        !self.cycle.0.is_nil()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

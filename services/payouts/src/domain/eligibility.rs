@@ -24,6 +24,10 @@ pub(crate) enum Reason {
     PayeeNotOnboarded,
     /// A run over one currency found a price in another.
     CurrencyMismatch,
+    /// The payee has changed the account of this method, and has to wait.
+    AccountCoolingDown,
+    /// What the payee would get is less than this method pays.
+    BelowMinimum,
 }
 
 impl Reason {
@@ -40,6 +44,8 @@ impl Reason {
             Self::AlreadyInPayout => "already_in_payout",
             Self::PayeeNotOnboarded => "payee_not_onboarded",
             Self::CurrencyMismatch => "currency_mismatch",
+            Self::AccountCoolingDown => "account_cooling_down",
+            Self::BelowMinimum => "below_minimum",
         }
     }
 }
@@ -71,6 +77,8 @@ pub(crate) struct Candidate<'a> {
     pub cycle: Option<CycleId>,
     /// Whether the payee can be paid to in the way that was asked for.
     pub onboarded: bool,
+    /// Whether the payee's account of the paying method was changed and has to wait.
+    pub cooling: bool,
 }
 
 impl<'a> Candidate<'a> {
@@ -123,6 +131,9 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
     }
     if candidate.payer == facts.reporter {
         reasons.push(Reason::SelfPayment);
+    }
+    if candidate.cooling {
+        reasons.push(Reason::AccountCoolingDown);
     }
     reasons
 }

@@ -24,8 +24,6 @@ pub enum LifecycleError {
     Transition(#[from] InvalidTransition),
     #[error("nobody decides about the payment of their own work")]
     SelfApproval,
-    #[error("a payout to a partner is approved, rejected or marked paid; a refund takes it back")]
-    OfPartner,
     #[error("payout {0} not found")]
     PayoutNotFound(PayoutId),
     #[error("issue {issue} is not an item of the payout")]
@@ -70,6 +68,12 @@ pub(crate) enum Undo {
 }
 
 impl Undo {
+    /// Refuses a payout whose state has no such step.
+    pub(crate) fn check(self, state: PayoutState) -> Result<(), LifecycleError> {
+        payout_machine::step(state, self.command())?;
+        Ok(())
+    }
+
     fn command(self) -> Command {
         match self {
             Self::Void => Command::Void,

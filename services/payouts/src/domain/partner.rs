@@ -164,7 +164,7 @@ impl Period {
         let (month, length) = match part.strip_prefix('Q') {
             Some(quarter) => {
                 let quarter: u32 = quarter.parse().ok()?;
-                ((1..=4).contains(&quarter).then_some(quarter * 3 - 2)?, 3)
+                ((1..=4).contains(&quarter).then(|| quarter * 3 - 2)?, 3)
             }
             None => (Some(part).filter(|part| digits(part))?.parse().ok()?, 1),
         };

@@ -59,6 +59,13 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.RailService/GetBatch", TREASURY),
     ("/quittance.payouts.v1.RailService/SetRailAccount", &[Role::Admin]),
     ("/quittance.payouts.v1.RailService/RetryPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
+    (
+        "/quittance.payouts.v1.PayoutAccountService/SetPayoutAccount",
+        &[Role::Member, Role::Lead, Role::Admin],
+    ),
+    ("/quittance.payouts.v1.PayoutAccountService/ListMinimumAmounts", TREASURY),
+    ("/quittance.payouts.v1.PayoutAccountService/SetMinimumAmount", &[Role::Admin]),
 ];
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::app::{Error, QueueEntry, QueuePage};
 use crate::domain::decision::Excluded;
 use crate::domain::earning::EarningStatus;
 use crate::domain::lifecycle::Step;
+use crate::domain::limits::Minimum;
 use crate::domain::order::{Group, MAX_ISSUES, OnBlocked, Order, OrderError};
 use crate::domain::payout::{Payout, PayoutItem, PayoutState};
 use crate::domain::settlement::{NewPayout, Settlement};
@@ -238,6 +239,13 @@ pub(super) fn step(step: Step) -> proto::PayoutStep {
     }
 }
 
+fn too_small(minimum: &Minimum) -> proto::BelowMinimum {
+    proto::BelowMinimum {
+        method: wire_method(minimum.method).into(),
+        minimum: Some(money(minimum.amount)),
+    }
+}
+
 /// One page of the pay queue.
 pub(super) fn queue(page: QueuePage) -> proto::ListPayQueueResponse {
     let sums = |sums: Vec<Sum>| sums.iter().map(|sum| total(sum.amount, sum.count)).collect();
@@ -246,6 +254,7 @@ pub(super) fn queue(page: QueuePage) -> proto::ListPayQueueResponse {
         issue_count: entry.count,
         totals: sums(entry.totals),
         issue_ids: entry.issues.iter().map(ToString::to_string).collect(),
+        below_minimum: entry.below.iter().map(too_small).collect(),
     };
     proto::ListPayQueueResponse {
         entries: page.entries.into_iter().map(entry).collect(),

@@ -128,5 +128,6 @@ fn issues(texts: &[String]) -> Result<Vec<IssueId>, Status> {
 }
 
 fn issue_ids(undone: &Undone) -> Vec<String> {
-    undone.items.iter().map(|item| item.earning.issue.to_string()).collect()
+    let issues = undone.items.iter().filter(|item| item.earning.is_of_issue());
+    issues.map(|item| item.earning.issue.to_string()).collect()
 }

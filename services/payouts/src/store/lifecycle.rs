@@ -71,14 +71,14 @@ pub(crate) fn void_set(ctx: &Ctx, service: &'static str, voided: &Voided) -> Wri
     set
 }
 
-fn move_payout(ctx: &Ctx, undone: &Undone) -> Update {
+pub(super) fn move_payout(ctx: &Ctx, undone: &Undone) -> Update {
     let payout = &undone.payout;
     Update::of("payouts", "id", vec![payout.id.0], vec![payout.version - 1])
         .set("state", Column::same_text(Some(payout.state.as_str())))
         .set("updated_at", Column::same_time(Some(ctx.now)))
 }
 
-fn insert_step(ctx: &Ctx, undone: &Undone) -> Insert {
+pub(super) fn insert_step(ctx: &Ctx, undone: &Undone) -> Insert {
     let payout = &undone.payout;
     Insert::into("payout_steps")
         .column("id", Column::Uuid(vec![Uuid::now_v7()]))
@@ -115,7 +115,7 @@ fn minors(items: &[Held]) -> Column {
     Column::I64(items.iter().map(|item| item.amount.minor()).collect())
 }
 
-fn insert_reversals(ctx: &Ctx, undone: &Undone) -> Insert {
+pub(super) fn insert_reversals(ctx: &Ctx, undone: &Undone) -> Insert {
     let (items, payout) = (&undone.items, &undone.payout);
     let kind = if undone.undo == Undo::Void { "void" } else { "return" };
     Insert::into("reversals")
@@ -130,7 +130,7 @@ fn insert_reversals(ctx: &Ctx, undone: &Undone) -> Insert {
         .column("created_at", Column::same_time(Some(ctx.now)))
 }
 
-fn insert_receivables(ctx: &Ctx, undone: &Undone) -> Insert {
+pub(super) fn insert_receivables(ctx: &Ctx, undone: &Undone) -> Insert {
     let (items, payout) = (&undone.items, &undone.payout);
     Insert::into("receivables")
         .column("id", Column::Uuid(items.iter().map(|_| Uuid::now_v7()).collect()))

@@ -181,7 +181,7 @@ pub(crate) async fn take(
 }
 
 /// Lets go of what rejected payouts covered, so that others may cover it.
-async fn release(
+pub(super) async fn release(
     conn: &impl ConnectionTrait,
     organization: Uuid,
     now: quittance_kernel::Timestamp,
@@ -228,7 +228,7 @@ pub(crate) fn refused(tx: &mut Tx, id: PayoutId, step: &Step, reason: &PartnerEr
     tx.note(Entry::new("payout.refused", "payout", id.0).after(after));
 }
 
-fn told(of: &PartnerPayout) -> PayoutTold {
+pub(super) fn told(of: &PartnerPayout) -> PayoutTold {
     let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let payout = &of.payout;
     PayoutTold {
@@ -253,7 +253,7 @@ fn told(of: &PartnerPayout) -> PayoutTold {
 }
 
 /// Plain structs cannot fail to be written.
-fn json(of: &PartnerPayout) -> String {
+pub(super) fn json(of: &PartnerPayout) -> String {
     let payout = &of.payout;
     let recorded = Recorded {
         status: payout.state.as_str(),

@@ -23,7 +23,7 @@ pub(crate) struct Filter {
     pub(crate) query: Option<String>,
 }
 
-pub(super) const SELECT: &str = "SELECT p.id, p.batch_id, p.payee_id, p.amount_minor, p.currency, \
+pub(super) const SELECT: &str = "SELECT p.id, p.batch_id, p.payee_id, p.amount_minor, p.netted_minor, p.currency, \
     p.method, p.reference, p.state, p.item_count, p.paid_at, p.created_by, p.version, \
     p.created_at, p.updated_at, p.source, p.period, p.notes, p.rejection, p.approved_by, \
     p.approved_at, n.name FROM payouts p LEFT JOIN partners n \

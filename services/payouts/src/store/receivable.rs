@@ -156,7 +156,12 @@ fn change(ctx: &Ctx, set: &mut WriteSet, journal: &mut Journal, touched: &[(&Rec
             receivable_minor: Some(*open),
             ..state(&owed.earning)
         };
-        journal.record(ctx, entry, kind::EARNING_NETTED, state);
+        // Only what issues have earned is told: nobody follows a partner's earnings one by one.
+        if owed.earning.is_of_issue() {
+            journal.record(ctx, entry, kind::EARNING_NETTED, state);
+        } else {
+            journal.note(ctx, entry);
+        }
     }
 }
 

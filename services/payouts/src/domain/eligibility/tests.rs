@@ -41,6 +41,7 @@ fn of<'a>(facts: Option<&'a Facts>, earning: Option<&'a Earning>) -> Candidate<'
         payee: None,
         cycle: None,
         onboarded: true,
+        cooling: false,
     }
 }
 
@@ -149,4 +150,13 @@ proptest! {
         let settled = reasons.iter().any(|r| matches!(r, Reason::AlreadyPaid | Reason::Voided));
         prop_assert_eq!(settled, known && status.is_some_and(EarningStatus::is_settled));
     }
+}
+
+#[test]
+fn a_changed_account_waits_whatever_else_is_right() {
+    let facts = facts();
+    let waiting = Candidate { cooling: true, ..of(Some(&facts), None) };
+    assert_eq!(eligible(&waiting), [Reason::AccountCoolingDown]);
+    let unknown = Candidate { cooling: true, ..of(None, None) };
+    assert_eq!(eligible(&unknown), [Reason::UnknownIssue]);
 }

@@ -49,6 +49,7 @@ fn case(payee: MemberId, minor: i64) -> Case {
 fn known(cases: &[Case]) -> Known {
     let facts = |case: &Case| case.facts.clone().map(|facts| (case.earning.issue, facts));
     Known {
+        limits: crate::domain::limits::Limits::default(),
         facts: cases.iter().filter_map(facts).collect(),
         earnings: cases.iter().map(|case| (case.earning.issue, case.earning)).collect(),
         accounts: None,
@@ -210,4 +211,24 @@ proptest! {
             prop_assert_eq!(reasons(&run.settlement.excluded), reasons(&single.excluded));
         }
     }
+}
+
+#[test]
+fn a_sum_below_the_minimum_of_its_currency_and_method_is_left_out_as_a_whole() {
+    let (aibek, madina) = (MemberId::new(), MemberId::new());
+    let cases = [case(aibek, 300), case(aibek, 200), case(madina, 499)];
+    let with = |method, minor| {
+        let mut known = known(&cases);
+        known.limits.minimums.insert((Currency::KZT, method), minor);
+        draw(&run(Filters::default()), &known, MemberId::new()).unwrap()
+    };
+    let reasons = |drawn: &Drawn| -> Vec<Vec<String>> {
+        drawn.excluded.iter().map(|item| item.reasons.clone()).collect()
+    };
+    let reached = with(Method::Kaspi, 500);
+    assert_eq!(reached.included.len(), 2);
+    assert!(reached.included.iter().all(|item| item.payee == aibek));
+    assert_eq!(reasons(&reached), [["below_minimum"]]);
+    assert_eq!(reasons(&with(Method::Kaspi, 501)).len(), 3);
+    assert!(reasons(&with(Method::Bank, 501)).is_empty(), "the run pays by another method");
 }
