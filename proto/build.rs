@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/partners.proto",
     "quittance/payouts/v1/plans.proto",
     "quittance/payouts/v1/lifecycle.proto",
+    "quittance/payouts/v1/approvals.proto",
     "quittance/balance/v1/balance.proto",
 ];
 

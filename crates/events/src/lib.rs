@@ -56,6 +56,7 @@ pub mod kind {
         PLAN_CREATED = "plan.created",
         PLAN_COMMITTED = "plan.committed",
         PLAN_STALE = "plan.stale",
+        PLAN_APPROVED = "plan.approved",
     }
 }
 

@@ -241,7 +241,7 @@ pub struct PlanTotal {
     pub count: i64,
 }
 
-/// `plan.created`, `.committed`, `.stale`
+/// `plan.created`, `.approved`, `.committed`, `.stale`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanState {
     pub plan_id: Uuid,
@@ -266,5 +266,8 @@ pub struct PlanState {
     pub excluded_count: i64,
     /// Set once committed, unless there was nothing to pay.
     pub batch_id: Option<Uuid>,
+    /// Who has approved it, in that order.
+    #[serde(default)]
+    pub approved_by: Vec<Uuid>,
     pub expires_at: Timestamp,
 }

@@ -130,6 +130,7 @@ fn plan() -> events::PlanState {
         item_count: 1,
         excluded_count: 0,
         batch_id: None,
+        approved_by: vec![Uuid::now_v7()],
         expires_at: noon(),
     }
 }

@@ -1,5 +1,6 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
+mod approvals;
 mod attachments;
 mod audit;
 mod balance;
@@ -59,6 +60,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         batch::routes(),
         run_batch::routes(),
         plans::routes(),
+        approvals::routes(),
         payouts::routes(),
         partner_payouts::routes(),
         partners::routes(),

@@ -1,5 +1,6 @@
 //! The use cases of this service, one file each.
 
+mod approve_plan;
 mod commissions;
 mod commit_plan;
 mod create_payouts;

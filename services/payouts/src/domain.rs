@@ -1,5 +1,6 @@
 //! What may be paid, and what follows from paying it. Pure: no I/O, no clock, no database.
 
+pub(crate) mod approval;
 pub(crate) mod commission;
 pub(crate) mod decision;
 pub(crate) mod earning;

@@ -1,6 +1,7 @@
 //! The services as they are called: parse, ask the use case, reply. Nothing is decided here.
 
 mod access;
+mod approvals;
 mod commissions;
 mod convert;
 mod lifecycle;
@@ -11,6 +12,7 @@ mod plan_convert;
 mod plans;
 
 use quittance_chassis::{audit, limited};
+use quittance_proto::payouts::v1::approval_service_server::ApprovalServiceServer;
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
@@ -26,6 +28,7 @@ pub use access::ACCESS;
 pub(crate) fn routes(payouts: Payouts) -> Routes {
     Routes::new(limited!(PayoutServiceServer::new(payouts.clone())))
         .add_service(audit::service(payouts.db().clone()))
+        .add_service(limited!(ApprovalServiceServer::new(payouts.clone())))
         .add_service(limited!(LifecycleServiceServer::new(payouts.clone())))
         .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))

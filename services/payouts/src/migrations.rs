@@ -3,6 +3,7 @@
 mod m0001_first;
 mod m0002_lifecycle;
 mod m0003_partners;
+mod m0004_approvals;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first::Migration),
             Box::new(m0002_lifecycle::Migration),
             Box::new(m0003_partners::Migration),
+            Box::new(m0004_approvals::Migration),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! The tables of this service: rows are private to the modules below.
 
+pub(crate) mod approval;
 pub(crate) mod candidates;
 pub(crate) mod commission;
 pub(crate) mod earning;

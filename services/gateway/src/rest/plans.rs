@@ -33,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 /// A stored dry run.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Plan {
+pub(super) struct Plan {
     id: Id,
     created_by: Id,
     /// What the run was narrowed to; null means any.
@@ -54,6 +54,10 @@ struct Plan {
     excluded_count: i64,
     /// Null as long as nothing was paid.
     batch_id: Option<Id>,
+    /// In the order in which they were given.
+    approvals: Vec<PlanApproval>,
+    /// By how many others it has to be approved; once committed, had to be.
+    approvals_needed: i32,
     #[schema(value_type = DateTime<Utc>)]
     expires_at: Option<DateTime<Utc>>,
     version: i64,
@@ -82,11 +86,28 @@ impl From<wire::Plan> for Plan {
             item_count: plan.item_count,
             excluded_count: plan.excluded_count,
             batch_id: Id::optional(plan.batch_id),
+            approvals: plan.approvals.into_iter().map(PlanApproval::from).collect(),
+            approvals_needed: plan.approvals_needed,
             expires_at: time(plan.expire_time),
             version: plan.version,
             created_at: time(plan.create_time),
             updated_at: time(plan.update_time),
         }
+    }
+}
+
+/// One member's approval of a plan.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PlanApproval {
+    member_id: Id,
+    #[schema(value_type = DateTime<Utc>)]
+    approved_at: Option<DateTime<Utc>>,
+}
+
+impl From<wire::PlanApproval> for PlanApproval {
+    fn from(approval: wire::PlanApproval) -> Self {
+        Self { member_id: Id::new(approval.member_id), approved_at: time(approval.approve_time) }
     }
 }
 

@@ -52,10 +52,12 @@ impl RunBatch {
                 period_start: self.period_start.map(stamp),
                 period_end: self.period_end.map(stamp),
                 currency_code: self.currency.unwrap_or_default(),
+                product_id: String::new(),
             }),
             method: self.method.number(),
             reference: self.reference,
             dry_run: self.dry_run,
+            net_receivables: false,
         }
     }
 }
@@ -72,6 +74,8 @@ pub(super) struct RunReport {
     /// Null as long as nothing was paid.
     batch_id: Option<Id>,
     expires_at: Option<DateTime<Utc>>,
+    /// By how many others it has to be approved before it can be committed.
+    approvals_needed: i32,
     groups: Vec<RunGroup>,
     totals: Vec<Total>,
     /// Left out because they must be verified first.
@@ -116,6 +120,7 @@ impl RunReport {
             status: PlanState::read(plan.state),
             batch_id: Id::optional(plan.batch_id),
             expires_at: time(plan.expire_time),
+            approvals_needed: plan.approvals_needed,
             groups: outcome.groups.into_iter().map(RunGroup::from).collect(),
             totals: totals(outcome.totals),
             unverified_issue_ids: unverified(&excluded),

@@ -50,6 +50,11 @@ impl Payouts {
                 return Err(self.denied(ctx, &plan, PlanError::SelfPayment).await?);
             }
             let done = if drawn.digest == plan.digest {
+                // Now, not when it was made: a policy holds for plans that are open already.
+                let plan = self.needing(ctx, plan).await?;
+                if let Err(refusal) = plan.check_approved() {
+                    return Err(self.denied(ctx, &plan, refusal).await?);
+                }
                 self.pay_plan(ctx, &plan, &drawn, key, &reply).await?
             } else {
                 self.outdate(ctx, &plan, &drawn, key, &reply).await?
@@ -83,13 +88,18 @@ impl Payouts {
         Err(Error::Contended)
     }
 
-    async fn find_plan(&self, ctx: &Ctx, id: PlanId) -> Result<Plan, Error> {
+    pub(super) async fn find_plan(&self, ctx: &Ctx, id: PlanId) -> Result<Plan, Error> {
         let plan = store::plan::find(&self.db, ctx.organization(), id).await?;
         Ok(plan.ok_or(PlanError::NotFound(id))?)
     }
 
     /// Refuses; a plan whose time is over is marked so. The refusal itself is noted at the edge.
-    async fn denied(&self, ctx: &Ctx, plan: &Plan, refusal: PlanError) -> Result<Error, Error> {
+    pub(super) async fn denied(
+        &self,
+        ctx: &Ctx,
+        plan: &Plan,
+        refusal: PlanError,
+    ) -> Result<Error, Error> {
         if plan.state_at(ctx.now) != plan.state {
             // Whoever else has changed the plan meanwhile has left a trace of that.
             self.wrote(|| {

@@ -11,6 +11,7 @@ use quittance_chassis::grpc::Caller;
 use quittance_kernel::{Ctx, Role};
 
 use super::{Error, Payouts};
+use crate::domain::approval::{PayoutPolicy, check_unplanned};
 use crate::domain::decision::{Excluded, Known, decide};
 use crate::domain::order::{OnBlocked, Order, Source};
 use crate::domain::settlement::Settlement;
@@ -34,7 +35,8 @@ pub(crate) enum Paid<R> {
 /// What was found out before deciding.
 enum Found {
     Answered(Vec<u8>),
-    Known(Known),
+    /// With what the organization asks for above certain amounts.
+    Known(Known, Vec<PayoutPolicy>),
 }
 
 /// A look at the database ended early: the question was answered before.
@@ -60,9 +62,9 @@ impl Payouts {
         let ctx = &caller.ctx;
         self.permit(ctx, order.source())?;
         for _ in 0..TRIES {
-            let known = match self.find_out(caller, order, key).await? {
+            let (known, policies) = match self.find_out(caller, order, key).await? {
                 Found::Answered(answer) => return replay(&answer),
-                Found::Known(known) => known,
+                Found::Known(known, policies) => (known, policies),
             };
             let verdict = decide(order, &known, ctx.member());
             drop(known);
@@ -81,6 +83,13 @@ impl Payouts {
             }
             let settlement = Settlement::of(order, verdict)?;
             let settlement = self.keep_back(ctx, order, settlement).await?;
+            let sums = settlement.totals.iter().map(|(sum, _)| sum);
+            if let Err(refusal) = check_unplanned(&policies, sums) {
+                return match self.answer_under(ctx, key).await? {
+                    Some(answer) => replay(&answer),
+                    None => Err(refusal.into()),
+                };
+            }
             let answer = reply(ctx, &settlement);
             if self.settle(ctx, &settlement, key, &answer).await? {
                 METRICS.settled(&settlement);
@@ -133,11 +142,12 @@ impl Payouts {
         let issues = order.issues().map(|issue| issue.0).collect();
         let earnings =
             async { Ok(store::earning::of_issues(&self.db, ctx.organization(), issues).await) };
+        let policies = async { Ok(self.policies(ctx).await) };
         // Failures of the others wait: an earlier answer is given even if they cannot be reached.
         let facts = async { Ok(self.facts(caller, order.issues()).await) };
-        match tokio::try_join!(recalled, earnings, facts) {
-            Ok(((), earnings, facts)) => {
-                Ok(Found::Known(Known { facts: facts?, earnings: earnings? }))
+        match tokio::try_join!(recalled, earnings, facts, policies) {
+            Ok(((), earnings, facts, policies)) => {
+                Ok(Found::Known(Known { facts: facts?, earnings: earnings? }, policies?))
             }
             Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
             Err(Early::Failed(error)) => Err(error),

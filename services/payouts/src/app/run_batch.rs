@@ -7,6 +7,7 @@ use quittance_chassis::grpc::Caller;
 
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
+use crate::domain::approval::check_unplanned;
 use crate::domain::plan::{Drawn, Plan, Run};
 use crate::metrics::METRICS;
 use crate::store;
@@ -31,7 +32,12 @@ impl Payouts {
                 return Ok(before);
             }
             let drawn = self.draw(caller, run, ctx.member()).await?;
-            let plan = Plan::of(run, &drawn, ctx.member(), ctx.now, dry);
+            let policies = self.policies(ctx).await?;
+            if !dry {
+                let sums = drawn.settlement.totals.iter().map(|(sum, _)| sum);
+                check_unplanned(&policies, sums)?;
+            }
+            let plan = Plan::of(run, &drawn, ctx.member(), ctx.now, dry).needing(&policies);
             let reply = reply(&plan, &drawn);
             let service = self.db.service();
             fail_point!("plan::before_write");

@@ -12,6 +12,7 @@ use quittance_kernel::{
 };
 use sha2::{Digest as _, Sha256};
 
+use super::approval::Approval;
 use super::decision::{Excluded, Known, Verdict, decide};
 use super::earning::Earning;
 use super::eligibility::Reason;
@@ -71,6 +72,16 @@ pub enum PlanError {
     Expired,
     #[error("the plan holds your own earnings: nobody pays their own work")]
     SelfPayment,
+    #[error("nobody approves their own plan")]
+    OwnPlan,
+    #[error("the plan is not what you have seen; its digest is {digest}")]
+    DigestMismatch { digest: String },
+    #[error("the plan needs {needed} approvals and has {given}")]
+    ApprovalsMissing { needed: i64, given: i64 },
+    #[error("this much is paid by a plan that {needed} others have approved; make a dry run")]
+    ApprovalsRequired { needed: i64 },
+    #[error("{field} {detail}")]
+    Policy { field: &'static str, detail: &'static str },
 }
 
 /// What a run is narrowed to.
@@ -235,6 +246,10 @@ pub(crate) struct Plan {
     pub(crate) item_count: i64,
     pub(crate) excluded_count: i64,
     pub(crate) batch: Option<BatchId>,
+    /// In the order in which they were given.
+    pub(crate) approvals: Vec<Approval>,
+    /// How many approvals it needs, or needed when it was committed.
+    pub(crate) needed: i64,
     pub(crate) expires_at: Timestamp,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
@@ -259,6 +274,8 @@ impl Plan {
             item_count: count(drawn.included.len()),
             excluded_count: count(drawn.excluded.len()),
             batch: drawn.settlement.batch.filter(|_| !dry),
+            approvals: vec![],
+            needed: 0,
             expires_at: at + LIFETIME,
             version: 1,
             created_at: at,

@@ -10,6 +10,7 @@ use tonic::Status;
 
 use super::convert::{excluded, method, money, optional_id, paid_group, time, total, wire_method};
 use crate::app::{Committed, Error};
+use crate::domain::approval::Approval;
 use crate::domain::plan::{Difference, Drawn, Filters, Plan, PlanItem, PlanState, Run};
 
 /// The most issues of one kind that a difference names.
@@ -65,6 +66,7 @@ pub(super) fn plan(plan: &Plan, at: Timestamp) -> proto::Plan {
             payee_id: filters.payee.map(|payee| payee.to_string()).unwrap_or_default(),
             period_start: filters.start.map(time),
             period_end: filters.end.map(time),
+            product_id: String::new(),
             currency_code: filters.currency.map(|c| c.code().to_owned()).unwrap_or_default(),
         }),
         method: wire_method(plan.method).into(),
@@ -79,6 +81,17 @@ pub(super) fn plan(plan: &Plan, at: Timestamp) -> proto::Plan {
         version: plan.version,
         create_time: Some(time(plan.created_at)),
         update_time: Some(time(plan.updated_at)),
+        approvals: plan.approvals.iter().map(approval).collect(),
+        approvals_needed: i32::try_from(plan.needed).unwrap_or(i32::MAX),
+        net_receivables: false,
+        nettings: vec![],
+    }
+}
+
+fn approval(approval: &Approval) -> proto::PlanApproval {
+    proto::PlanApproval {
+        member_id: approval.member.to_string(),
+        approve_time: Some(time(approval.at)),
     }
 }
 
@@ -137,5 +150,6 @@ fn difference(found: &Difference) -> proto::PlanDifference {
         added_count: count(&found.added),
         removed_count: count(&found.removed),
         changed_count: count(&found.changed),
+        netted_payee_ids: vec![],
     }
 }

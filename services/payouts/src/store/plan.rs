@@ -43,6 +43,8 @@ struct Noted<'a> {
     excluded_count: i64,
     totals: Vec<PlanTotal>,
     batch_id: Option<Uuid>,
+    approved_by: Vec<Uuid>,
+    approvals_needed: i64,
 }
 
 /// Adds a plan that was just drawn, with everything that was found.
@@ -72,6 +74,7 @@ pub(crate) fn change(
     let update = Update::of("plans", "id", vec![before.id.0], vec![before.version])
         .set("state", Column::same_text(Some(after.state.as_str())))
         .set("batch_id", Column::same_uuid(after.batch.map(|batch| batch.0)))
+        .set("approvals_needed", Column::same_i64(Some(after.needed)))
         .set("updated_at", Column::same_time(Some(ctx.now)))
         .only_where("t.state = 'open'");
     set.update(update);
@@ -98,7 +101,7 @@ fn tell(ctx: &Ctx, journal: &mut Journal, before: Option<&Plan>, plan: &Plan) {
     }
 }
 
-fn noted(plan: &Plan) -> String {
+pub(super) fn noted(plan: &Plan) -> String {
     json(&Noted {
         status: plan.state.as_str(),
         digest: &plan.digest,
@@ -106,7 +109,13 @@ fn noted(plan: &Plan) -> String {
         excluded_count: plan.excluded_count,
         totals: totals(plan),
         batch_id: plan.batch.map(|batch| batch.0),
+        approved_by: approvers(plan),
+        approvals_needed: plan.needed,
     })
+}
+
+fn approvers(plan: &Plan) -> Vec<Uuid> {
+    plan.approvals.iter().map(|approval| approval.member.0).collect()
 }
 
 fn totals(plan: &Plan) -> Vec<PlanTotal> {
@@ -118,7 +127,7 @@ fn totals(plan: &Plan) -> Vec<PlanTotal> {
     plan.totals.iter().map(total).collect()
 }
 
-fn state(plan: &Plan) -> Told {
+pub(super) fn state(plan: &Plan) -> Told {
     let narrowed = Narrowed::from(&plan.filters);
     Told {
         plan_id: plan.id.0,
@@ -137,6 +146,7 @@ fn state(plan: &Plan) -> Told {
         item_count: plan.item_count,
         excluded_count: plan.excluded_count,
         batch_id: plan.batch.map(|batch| batch.0),
+        approved_by: approvers(plan),
         expires_at: plan.expires_at,
     }
 }
