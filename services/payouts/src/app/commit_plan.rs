@@ -136,6 +136,7 @@ impl Payouts {
         if !wrote.await? {
             return Ok(None);
         }
+        fail_point!("plan::after_commit");
         METRICS.settled(&drawn.settlement);
         Ok(Some(reply))
     }

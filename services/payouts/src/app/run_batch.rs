@@ -54,6 +54,7 @@ impl Payouts {
                 set
             });
             if wrote.await? {
+                fail_point!("plan::after_write");
                 if !dry {
                     METRICS.settled(&drawn.settlement);
                 }
