@@ -171,9 +171,11 @@ async fn a_policy_holds_for_plans_that_are_open_already() {
         shop.tester.get(POLICIES).await.refused(403, "ROLE_REQUIRED");
         let seen = finance.get(POLICIES).await.expect(200);
         assert_eq!(seen["items"][0]["updatedBy"], json!(shop.admin.member_id));
-        for (body, field) in
-            [(policy(-1, 1), "aboveMinor"), (policy(1, 11), "approvers"), (policy(1, -1), "approvers")]
-        {
+        for (body, field) in [
+            (policy(-1, 1), "aboveMinor"),
+            (policy(1, 11), "approvers"),
+            (policy(1, -1), "approvers"),
+        ] {
             let refused = shop.admin.put(POLICIES, body).await.refused(400, "INVALID_FIELD");
             assert_eq!(refused["errors"][0]["field"], field);
         }

@@ -18,7 +18,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
 use crate::reply::{Reply, required};
 use crate::rest::run_batch::RunReport;
-use crate::rest::shapes::{Id, Page, Total, ids, some, time, totals};
+use crate::rest::shapes::{Amount, Id, Page, Total, ids, some, time, totals};
 use crate::state::Gateway;
 use crate::words::{Method, PlanState};
 
@@ -37,6 +37,7 @@ pub(super) struct Plan {
     id: Id,
     created_by: Id,
     /// What the run was narrowed to; null means any.
+    product_id: Option<Id>,
     cycle_id: Option<Id>,
     tester_id: Option<Id>,
     period_start: Option<DateTime<Utc>>,
@@ -45,6 +46,9 @@ pub(super) struct Plan {
     #[schema(value_type = Method)]
     method: Option<Method>,
     reference: String,
+    net_receivables: bool,
+    /// What is kept back of whom; the totals are without it.
+    nettings: Vec<PlanNetting>,
     /// SHA-256 over what is included.
     digest: String,
     #[schema(value_type = PlanState)]
@@ -73,6 +77,7 @@ impl From<wire::Plan> for Plan {
         Self {
             id: Id::new(plan.plan_id),
             created_by: Id::new(plan.created_by),
+            product_id: Id::optional(filters.product_id),
             cycle_id: Id::optional(filters.cycle_id),
             tester_id: Id::optional(filters.payee_id),
             period_start: time(filters.period_start),
@@ -80,6 +85,8 @@ impl From<wire::Plan> for Plan {
             currency: some(filters.currency_code),
             method: Method::read(plan.method),
             reference: plan.reference,
+            net_receivables: plan.net_receivables,
+            nettings: plan.nettings.into_iter().map(PlanNetting::from).collect(),
             digest: plan.digest,
             status: PlanState::read(plan.state),
             totals: totals(plan.totals),
@@ -93,6 +100,22 @@ impl From<wire::Plan> for Plan {
             created_at: time(plan.create_time),
             updated_at: time(plan.update_time),
         }
+    }
+}
+
+/// What one tester is paid less, because they owe it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PlanNetting {
+    tester_id: Id,
+    #[serde(flatten)]
+    amount: Amount,
+}
+
+impl From<wire::PlanNetting> for PlanNetting {
+    fn from(netting: wire::PlanNetting) -> Self {
+        let amount = netting.amount.unwrap_or_default().into();
+        Self { tester_id: Id::new(netting.payee_id), amount }
     }
 }
 
@@ -241,6 +264,7 @@ fn stale(difference: wire::PlanDifference) -> Problem {
         .with("addedIssueIds", ids(difference.added_issue_ids))
         .with("removedIssueIds", ids(difference.removed_issue_ids))
         .with("changedIssueIds", ids(difference.changed_issue_ids))
+        .with("nettedTesterIds", ids(difference.netted_payee_ids))
         .with("addedCount", difference.added_count)
         .with("removedCount", difference.removed_count)
         .with("changedCount", difference.changed_count)

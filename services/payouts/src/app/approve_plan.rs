@@ -21,8 +21,7 @@ impl Payouts {
         let organization = ctx.organization();
         for _ in 0..TRIES {
             let plan = self.find_plan(ctx, id).await?;
-            let is_payee =
-                store::approval::pays(&self.db, organization, id, ctx.member()).await?;
+            let is_payee = store::approval::pays(&self.db, organization, id, ctx.member()).await?;
             let plan = self.needing(ctx, plan).await?;
             let approver = Approver { member: ctx.member(), is_payee, digest };
             let approved = match plan.approved(approver, ctx.now) {

@@ -8,7 +8,9 @@ use quittance_kernel::{Ctx, PlanId};
 
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
-use crate::domain::plan::{Difference, Drawn, Plan, PlanError, PlanState, difference};
+use crate::domain::plan::{
+    Difference, Drawn, Plan, PlanError, PlanState, difference, netted_otherwise,
+};
 use crate::metrics::METRICS;
 use crate::store;
 
@@ -150,7 +152,8 @@ impl Payouts {
         reply: &impl Fn(&Plan, Committed<'_>) -> R,
     ) -> Result<Option<R>, Error> {
         let shown = store::plan::included(&self.db, ctx.organization(), plan.id).await?;
-        let difference = difference(&shown, &drawn.included);
+        let netted = netted_otherwise(&plan.nettings, &drawn.nettings());
+        let difference = Difference { netted, ..difference(&shown, &drawn.included) };
         let stale = plan.moved(PlanState::Stale, None, ctx.now);
         let reply = reply(&stale, Committed::Stale(&difference));
         let (excluded, source) = (&drawn.settlement.excluded, drawn.settlement.source);

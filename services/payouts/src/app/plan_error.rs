@@ -11,7 +11,7 @@ impl PlanError {
         match self {
             Self::Period | Self::TooMany | Self::TooLarge(_) | Self::Policy { .. } => {
                 Code::InvalidArgument
-            },
+            }
             Self::NotFound(_) => Code::NotFound,
             Self::NotOpen(_)
             | Self::Expired

@@ -23,9 +23,8 @@ impl ApprovalService for Payouts {
             return Err(invalid("digest", "must be given"));
         }
         let (payouts, now) = (self.clone(), caller.ctx.now);
-        let approved = detached(async move {
-            payouts.approve_plan(&caller.ctx, id, &message.digest).await
-        });
+        let approved =
+            detached(async move { payouts.approve_plan(&caller.ctx, id, &message.digest).await });
         let plan = plan_convert::plan(&approved.await?, now);
         Ok(Response::new(proto::ApprovePlanResponse { plan: Some(plan) }))
     }

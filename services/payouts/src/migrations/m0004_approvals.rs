@@ -33,4 +33,10 @@ const TABLES: &[&str] = &[
      created_at {time} NOT NULL, PRIMARY KEY (plan_id, member_id))",
     // How many it needed when it was committed.
     "ALTER TABLE plans ADD COLUMN approvals_needed bigint NOT NULL DEFAULT 0",
+    "ALTER TABLE plans ADD COLUMN net_receivables boolean NOT NULL DEFAULT false",
+    // What is kept back of whom, as it was shown.
+    "ALTER TABLE plans ADD COLUMN nettings text NOT NULL DEFAULT '[]'",
+    // Runs are narrowed to a product by the cycles of its earnings; a cycle stays with its product.
+    "CREATE TABLE known_cycles (organization_id {uuid} NOT NULL, cycle_id {uuid} NOT NULL, \
+     product_id {uuid} NOT NULL, PRIMARY KEY (organization_id, cycle_id))",
 ];

@@ -32,8 +32,7 @@ pub(crate) async fn policies(
 ) -> Result<Vec<PayoutPolicy>, StoreError> {
     let text = "SELECT id, currency, above_minor, approvers, version, updated_by, updated_at \
                 FROM payout_policies WHERE organization_id = ";
-    let sql =
-        Sql::new(db.backend(), "").bind(text, organization.0).push(" ORDER BY currency");
+    let sql = Sql::new(db.backend(), "").bind(text, organization.0).push(" ORDER BY currency");
     let read = |row: PolicyRow| {
         let corrupt =
             StoreError::Corrupt { table: "payout_policies", id: row.id, column: "currency" };
@@ -90,8 +89,7 @@ pub(crate) fn set_policy(
         })
         .to_string()
     };
-    let mut entry =
-        Entry::new("payout_policy.set", "payout_policy", policy.id).after(asks(policy));
+    let mut entry = Entry::new("payout_policy.set", "payout_policy", policy.id).after(asks(policy));
     entry.before = before.map(asks);
     let mut journal = Journal::new(service);
     journal.note(ctx, entry);

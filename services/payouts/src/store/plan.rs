@@ -3,17 +3,18 @@
 mod read;
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Update, WriteSet};
-use quittance_events::{PlanState as Told, PlanTotal, kind};
+use quittance_events::{PlanNetting, PlanState as Told, PlanTotal, kind};
 use quittance_kernel::{Ctx, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use self::read::{find, included, items, list};
-use crate::domain::plan::{Drawn, Filters, Plan, PlanItem, PlanState};
+use crate::domain::plan::{Drawn, Filters, Netted, Plan, PlanItem, PlanState};
 
 /// Filters as they are stored.
 #[derive(Serialize, Deserialize)]
 struct Narrowed {
+    product_id: Option<Uuid>,
     cycle_id: Option<Uuid>,
     payee_id: Option<Uuid>,
     period_start: Option<Timestamp>,
@@ -24,6 +25,7 @@ struct Narrowed {
 impl From<&Filters> for Narrowed {
     fn from(filters: &Filters) -> Self {
         Self {
+            product_id: filters.product.map(|product| product.0),
             cycle_id: filters.cycle.map(|cycle| cycle.0),
             payee_id: filters.payee.map(|payee| payee.0),
             period_start: filters.start,
@@ -43,6 +45,7 @@ struct Noted<'a> {
     excluded_count: i64,
     totals: Vec<PlanTotal>,
     batch_id: Option<Uuid>,
+    nettings: Vec<PlanNetting>,
     approved_by: Vec<Uuid>,
     approvals_needed: i64,
 }
@@ -109,9 +112,19 @@ pub(super) fn noted(plan: &Plan) -> String {
         excluded_count: plan.excluded_count,
         totals: totals(plan),
         batch_id: plan.batch.map(|batch| batch.0),
+        nettings: nettings(plan),
         approved_by: approvers(plan),
         approvals_needed: plan.needed,
     })
+}
+
+fn nettings(plan: &Plan) -> Vec<PlanNetting> {
+    let netting = |netted: &Netted| PlanNetting {
+        payee_id: netted.payee.0,
+        currency: netted.amount.currency().code().to_owned(),
+        amount_minor: netted.amount.minor(),
+    };
+    plan.nettings.iter().map(netting).collect()
 }
 
 fn approvers(plan: &Plan) -> Vec<Uuid> {
@@ -134,6 +147,7 @@ pub(super) fn state(plan: &Plan) -> Told {
         version: plan.version,
         status: plan.state.as_str().to_owned(),
         created_by: plan.created_by.0,
+        product_id: narrowed.product_id,
         cycle_id: narrowed.cycle_id,
         payee_id: narrowed.payee_id,
         period_start: narrowed.period_start,
@@ -146,6 +160,7 @@ pub(super) fn state(plan: &Plan) -> Told {
         item_count: plan.item_count,
         excluded_count: plan.excluded_count,
         batch_id: plan.batch.map(|batch| batch.0),
+        nettings: nettings(plan),
         approved_by: approvers(plan),
         expires_at: plan.expires_at,
     }
@@ -160,6 +175,8 @@ fn insert_plan(ctx: &Ctx, plan: &Plan) -> Insert {
         .column("filters", text(&json(&Narrowed::from(&plan.filters))))
         .column("method", text(plan.method.as_str()))
         .column("reference", text(&plan.reference))
+        .column("net_receivables", Column::Same(plan.net.into(), "boolean"))
+        .column("nettings", text(&json(&nettings(plan))))
         .column("digest", text(&plan.digest))
         .column("state", text(plan.state.as_str()))
         .column("totals", text(&json(&totals(plan))))

@@ -1,16 +1,16 @@
 //! Plans and their items, as they are read.
 
 use quittance_chassis::db::Db;
-use quittance_events::PlanTotal;
+use quittance_events::{PlanNetting, PlanTotal};
 use quittance_kernel::{
-    BatchId, CycleId, EarningId, IssueId, MemberId, OrganizationId, PlanId, Timestamp,
+    BatchId, CycleId, EarningId, IssueId, MemberId, OrganizationId, PlanId, ProductId, Timestamp,
 };
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::Narrowed;
 use crate::domain::order::MAX_ISSUES;
-use crate::domain::plan::{Filters, Plan, PlanItem, PlanState};
+use crate::domain::plan::{Filters, Netted, Plan, PlanItem, PlanState};
 use crate::store::sql::Sql;
 use crate::store::{StoreError, approval, money};
 
@@ -21,6 +21,8 @@ struct Row {
     filters: String,
     method: String,
     reference: String,
+    net_receivables: bool,
+    nettings: String,
     digest: String,
     state: String,
     totals: String,
@@ -34,8 +36,8 @@ struct Row {
     updated_at: Timestamp,
 }
 
-const SELECT: &str = "SELECT id, created_by, filters, method, reference, digest, state, totals, \
-    item_count, excluded_count, batch_id, approvals_needed, expires_at, version, created_at, updated_at FROM \
+const SELECT: &str = "SELECT id, created_by, filters, method, reference, \
+    net_receivables, nettings, digest, state, totals, item_count, excluded_count, batch_id, approvals_needed, expires_at, version, created_at, updated_at FROM \
     plans \
     WHERE organization_id = ";
 
@@ -93,11 +95,19 @@ fn plan(row: Row) -> Result<Plan, StoreError> {
     let totals = totals.iter().map(|total| {
         Ok((money("plans", row.id, total.amount_minor, &total.currency)?, total.count))
     });
+    let nettings: Vec<PlanNetting> =
+        serde_json::from_str(&row.nettings).map_err(|_| corrupt("nettings"))?;
+    let nettings = nettings.iter().map(|netting| {
+        let amount = money("plans", row.id, netting.amount_minor, &netting.currency)?;
+        Ok(Netted { payee: MemberId(netting.payee_id), amount })
+    });
     Ok(Plan {
         id: PlanId(row.id),
         created_by: MemberId(row.created_by),
         filters: filters(narrowed).ok_or(corrupt("filters"))?,
         method: row.method.parse().map_err(|_| corrupt("method"))?,
+        net: row.net_receivables,
+        nettings: nettings.collect::<Result<_, StoreError>>()?,
         digest: row.digest,
         state: PlanState::ALL
             .into_iter()
@@ -123,6 +133,7 @@ fn filters(narrowed: Narrowed) -> Option<Filters> {
         None => None,
     };
     Some(Filters {
+        product: narrowed.product_id.map(ProductId),
         cycle: narrowed.cycle_id.map(CycleId),
         payee: narrowed.payee_id.map(MemberId),
         start: narrowed.period_start,
