@@ -134,15 +134,16 @@ async fn no_way_of_paying_leads_around_the_amount() {
         let _ = shop.admin.put(POLICIES, policy(799_999, 1)).await.expect(200);
         let pay = batch(&shop.tester, &issues);
         let single = shop.payments_path(&issues[0]);
-        for (path, body) in [(RUN, run(false)), (PAY, pay), (single.as_str(), payment())] {
-            let answer = shop.admin.post_once(path, "around", &body).await;
+        let ways = [(RUN, run(false), "run"), (PAY, pay, "pay"), (&single, payment(), "single")];
+        for (path, body, key) in ways {
+            let answer = shop.admin.post_once(path, key, &body).await;
             assert_eq!(answer.refused(409, "APPROVALS_REQUIRED")["needed"], 1, "{path}");
         }
         assert_eq!(paid_items(&world).await, 0);
         // Up to the amount there is no need, and the refusals were no answers.
         let _ = shop.admin.put(POLICIES, policy(800_000, 1)).await.expect(200);
-        let _ = shop.admin.post_once(&single, "around", &payment()).await.expect(201);
-        let _ = shop.admin.post_once(RUN, "around", &run(false)).await.expect(200);
+        let _ = shop.admin.post_once(&single, "single", &payment()).await.expect(201);
+        let _ = shop.admin.post_once(RUN, "run", &run(false)).await.expect(200);
         assert_eq!(paid_items(&world).await, 2);
         world.close().await;
     }

@@ -62,7 +62,7 @@ async fn die_at(cluster: &mut Cluster, point: &str, work: Work, store: Store) ->
     // Each in an organization of its own.
     let shop = Shop::open_at(&cluster.base).await;
     let books = Books::open(&cluster.config).await;
-    let request = prepare(&shop, work, &books).await;
+    let request = prepare(cluster, &shop, work, &books).await;
     arm(cluster, point).await;
     let early = request.try_once(&shop, &cluster.base).await;
     let died = cluster.died(Node::Standalone, Duration::from_mins(1)).await;
@@ -116,14 +116,15 @@ fn whose(books: &Books, shop: &Shop) -> String {
     }
 }
 
-async fn prepare(shop: &Shop, work: Work, books: &Books) -> Request {
+async fn prepare(cluster: &Cluster, shop: &Shop, work: Work, books: &Books) -> Request {
     let key = uuid::Uuid::now_v7().to_string();
     if work == Work::MarkPaid {
         let payout = json!({ "partnerId": shop.tester.member_id, "amountMinor": 700,
             "currency": "USD", "period": "2026-02", "notes": "" });
         let payout = id(&shop.admin.post("/api/admin/payouts", payout).await.expect(201));
         let path = format!("/api/admin/payouts/{payout}");
-        let _ = shop.admin.post(&format!("{path}/approve"), json!({})).await.expect(200);
+        let approved = shop.admin.post(&format!("{path}/approve"), json!({})).await;
+        assert_eq!(approved.status, 200, "{}{}", approved.text, cluster.logs());
         let body = json!({ "method": "ach", "reference": "ACH-7" });
         return Request { path: format!("{path}/mark-paid"), body, key };
     }
