@@ -22,7 +22,7 @@ async fn a_process_killed_at_every_step_of_a_batch_pays_each_issue_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_at_every_step_of_plans_voids_and_partners_does_each_once() {
+async fn a_process_killed_at_every_step_of_plans_and_voids_does_each_once() {
     for (store, bus) in BOTH {
         for outcome in die_at_every_step(binary(), store, bus).await {
             unharmed(&outcome);

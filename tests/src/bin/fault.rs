@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
             outcomes.push(fault::die_at(&node, point, store, bus).await);
         }
         for (store, bus) in BOTH {
-            eprintln!("plans, voids and partners on {store:?} …");
+            eprintln!("plans and voids on {store:?} …");
             outcomes.extend(fault::die_at_every_step(&node, store, bus).await);
         }
         eprintln!("{rounds} kills of four processes in turn …");

@@ -1,4 +1,4 @@
-//! Killing a process in the middle of a run, a plan, a void, a return or a step of a partner.
+//! Killing a process in the middle of a run, a plan, a void or a return.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Outcome, PATH, PER_BATCH, arm};
 use crate::check::{Books, number};
 use crate::cluster::{Cluster, Node};
 use crate::http::Answer;
-use crate::story::{Shop, batch, id};
+use crate::story::{Shop, batch};
 use crate::world::{Bus, Store};
 
 /// What is under way when the process dies.
@@ -19,11 +19,10 @@ enum Work {
     Commit,
     Void,
     Return,
-    MarkPaid,
 }
 
 /// Where a process dies by itself, and during what.
-const STEPS: [(&str, Work); 8] = [
+const STEPS: [(&str, Work); 7] = [
     ("plan::before_write", Work::Run),
     ("plan::after_write", Work::Run),
     ("plan::before_commit", Work::Commit),
@@ -31,7 +30,6 @@ const STEPS: [(&str, Work); 8] = [
     ("undo::before_commit", Work::Void),
     ("undo::after_commit", Work::Void),
     ("undo::before_commit", Work::Return),
-    ("move::before_commit", Work::MarkPaid),
 ];
 
 /// Dies at each step of this store and bus, and tells what became of each.
@@ -62,13 +60,13 @@ async fn die_at(cluster: &mut Cluster, point: &str, work: Work, store: Store) ->
     // Each in an organization of its own.
     let shop = Shop::open_at(&cluster.base).await;
     let books = Books::open(&cluster.config).await;
-    let request = prepare(cluster, &shop, work, &books).await;
+    let request = prepare(&shop, work, &books).await;
     arm(cluster, point).await;
     let early = request.try_once(&shop, &cluster.base).await;
     let died = cluster.died(Node::Standalone, Duration::from_mins(1)).await;
     assert!(died, "{point} was not reached: {early:?}");
     let sum = counted(&books, &shop, work).await;
-    assert!(sum == 0 || sum == due(work), "{point}: {sum} is neither all nor nothing");
+    assert!(sum == 0 || sum == due(), "{point}: {sum} is neither all nor nothing");
     cluster.restart(Node::Standalone, None).await;
     cluster.ready().await;
     let answer = request.try_once(&shop, &cluster.base).await.expect("the gateway answers");
@@ -76,7 +74,7 @@ async fn die_at(cluster: &mut Cluster, point: &str, work: Work, store: Store) ->
     // And once more: the same answer, and nothing beside it.
     let again = request.try_once(&shop, &cluster.base).await.expect("the gateway answers");
     assert_eq!((again.status, again.text), (200, answer.text), "{point}");
-    let (asked, done) = (due(work), counted(&books, &shop, work).await);
+    let (asked, done) = (due(), counted(&books, &shop, work).await);
     Outcome {
         fault: format!("{point}, {work:?}, {store:?}"),
         injected: 1,
@@ -88,8 +86,8 @@ async fn die_at(cluster: &mut Cluster, point: &str, work: Work, store: Store) ->
 }
 
 /// What the work leaves behind when it is done.
-fn due(work: Work) -> i64 {
-    if work == Work::MarkPaid { 1 } else { i64::try_from(PER_BATCH).unwrap_or_default() }
+fn due() -> i64 {
+    i64::try_from(PER_BATCH).unwrap_or_default()
 }
 
 /// How much of it there is: each row of it once, and each noted once.
@@ -98,7 +96,6 @@ async fn counted(books: &Books, shop: &Shop, work: Work) -> i64 {
         Work::Run | Work::Commit => ("payout_items WHERE live AND", "payout.issue_paid"),
         Work::Void => ("reversals WHERE kind = 'void' AND", "earning.voided"),
         Work::Return => ("reversals WHERE kind = 'return' AND", "earning.returned"),
-        Work::MarkPaid => ("payouts WHERE state = 'paid' AND", "payout.paid"),
     };
     let own = whose(books, shop);
     let rows = number(&books.payouts, &format!("SELECT count(*) FROM {rows} {own}")).await;
@@ -116,29 +113,19 @@ fn whose(books: &Books, shop: &Shop) -> String {
     }
 }
 
-async fn prepare(cluster: &Cluster, shop: &Shop, work: Work, books: &Books) -> Request {
+async fn prepare(shop: &Shop, work: Work, books: &Books) -> Request {
     let key = uuid::Uuid::now_v7().to_string();
-    if work == Work::MarkPaid {
-        let payout = json!({ "partnerId": shop.tester.member_id, "amountMinor": 700,
-            "currency": "USD", "period": "2026-02", "notes": "" });
-        let payout = id(&shop.admin.post("/api/admin/payouts", payout).await.expect(201));
-        let path = format!("/api/admin/payouts/{payout}");
-        let approved = shop.admin.post(&format!("{path}/approve"), json!({})).await;
-        assert_eq!(approved.status, 200, "{}{}", approved.text, cluster.logs());
-        let body = json!({ "method": "ach", "reference": "ACH-7" });
-        return Request { path: format!("{path}/mark-paid"), body, key };
-    }
     let issues = shop.approved(PER_BATCH).await;
     let own = whose(books, shop);
     crate::world::eventually("the earnings", || async {
         let sql = format!("SELECT count(*) FROM earnings WHERE {own}");
-        (number(&books.payouts, &sql).await == due(work)).then_some(())
+        (number(&books.payouts, &sql).await == due()).then_some(())
     })
     .await;
     let run = |dry: bool| json!({ "method": "kaspi", "reference": "MAY", "dryRun": dry });
     let path = "/api/admin/payouts/run-batch";
     match work {
-        Work::Run | Work::MarkPaid => Request { path: path.to_owned(), body: run(false), key },
+        Work::Run => Request { path: path.to_owned(), body: run(false), key },
         Work::Commit => {
             // With an approval, as money of that size needs one.
             let policy = json!({ "currency": "KZT", "aboveMinor": 0, "approvers": 1 });

@@ -324,7 +324,8 @@ impl Plan {
 
     /// The run that the plan was made by.
     pub(crate) fn run(&self) -> Result<Run, OrderError> {
-        Ok(Run::new(self.filters, self.method, self.reference.clone())?.netting(self.net))
+        let run = Run::new(self.filters, self.method, self.reference.clone())?;
+        Ok(Run { plan: self.id, ..run }.netting(self.net))
     }
 
     /// Where the plan stands at an instant: nobody has to come by for it to expire.
