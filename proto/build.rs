@@ -18,6 +18,7 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/lifecycle.proto",
     "quittance/payouts/v1/rails.proto",
     "quittance/payouts/v1/accounts.proto",
+    "quittance/payouts/v1/approvals.proto",
     "quittance/balance/v1/balance.proto",
 ];
 

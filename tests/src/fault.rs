@@ -1,5 +1,7 @@
 //! Killing processes in the middle of payments, and counting what is left.
 
+mod steps;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::cluster::{Cluster, Node, SEPARATE};
 use crate::http::Answer;
 use crate::story::{Shop, batch};
 use crate::world::{Bus, Store, eventually};
+
+pub use steps::die_at_every_step;
 
 const PATH: &str = "/api/admin/payouts/batch-pay";
 const PER_BATCH: usize = 5;

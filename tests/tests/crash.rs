@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use system_tests::fault::{Outcome, die_at, everywhere, kill_in_turn};
+use system_tests::fault::{Outcome, die_at, die_at_every_step, everywhere, kill_in_turn};
+use system_tests::world::BOTH;
 
 fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_node"))
@@ -17,6 +18,15 @@ fn unharmed(outcome: &Outcome) {
 async fn a_process_killed_at_every_step_of_a_batch_pays_each_issue_once() {
     for (point, store, bus) in everywhere() {
         unharmed(&die_at(binary(), point, store, bus).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_every_step_of_plans_and_voids_does_each_once() {
+    for (store, bus) in BOTH {
+        for outcome in die_at_every_step(binary(), store, bus).await {
+            unharmed(&outcome);
+        }
     }
 }
 

@@ -243,8 +243,8 @@ async fn a_run_is_narrowed_by_cycle_tester_currency_and_period() {
         }
         let unsaid = json!({ "method": "kaspi", "reference": "MAY" });
         shop.admin.post(RUN, unsaid).await.refused(400, "INVALID_FIELD");
-        let product = narrowed(true, "productId", shop.product.as_str());
-        shop.admin.post(RUN, product).await.refused(400, "UNKNOWN_FIELD");
+        let rate = narrowed(true, "rate", shop.product.as_str());
+        shop.admin.post(RUN, rate).await.refused(400, "UNKNOWN_FIELD");
         world.close().await;
     }
 }

@@ -9,6 +9,11 @@
 //! | `consumer::handled` | the handler has committed, the broker does not know yet |
 //! | `pay::before_write` | a payment is decided, nothing of it is written |
 //! | `pay::after_write` | a payment is committed, the caller does not know yet |
+//! | `plan::before_write` | a run is decided, nothing of it is written |
+//! | `plan::after_write` | it is committed, the caller does not know yet |
+//! | `plan::before_commit` | a plan is about to be paid, nothing of it is written |
+//! | `plan::after_commit` | it is paid, the caller does not know yet |
+//! | `move::before_commit` | steps of partners' payouts are written, not committed |
 //! | `undo::before_commit` | a void, return or cancel is written, not committed |
 //! | `undo::after_commit` | it is committed, the caller does not know yet |
 //! | `rail::before_send` | attempts are committed as submitted, no provider was called |

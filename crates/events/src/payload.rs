@@ -241,7 +241,15 @@ pub struct PlanTotal {
     pub count: i64,
 }
 
-/// `plan.created`, `.committed`, `.stale`
+/// What one payee is paid less, because they owe it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanNetting {
+    pub payee_id: Uuid,
+    pub currency: String,
+    pub amount_minor: i64,
+}
+
+/// `plan.created`, `.approved`, `.committed`, `.stale`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanState {
     pub plan_id: Uuid,
@@ -250,6 +258,7 @@ pub struct PlanState {
     pub status: String,
     pub created_by: Uuid,
     /// What the run was narrowed to; absent means any.
+    pub product_id: Option<Uuid>,
     pub cycle_id: Option<Uuid>,
     pub payee_id: Option<Uuid>,
     /// The period of the approvals: its start is included, its end excluded.
@@ -259,12 +268,18 @@ pub struct PlanState {
     #[schemars(with = "String")]
     pub method: Method,
     pub reference: String,
-    /// SHA-256 over what is included, in hexadecimal digits.
+    /// SHA-256 over what is included and kept back, in hexadecimal digits.
     pub digest: String,
     pub totals: Vec<PlanTotal>,
     pub item_count: i64,
     pub excluded_count: i64,
     /// Set once committed, unless there was nothing to pay.
     pub batch_id: Option<Uuid>,
+    /// What is kept back of whom; the totals are without it.
+    #[serde(default)]
+    pub nettings: Vec<PlanNetting>,
+    /// Who has approved it, in that order.
+    #[serde(default)]
+    pub approved_by: Vec<Uuid>,
     pub expires_at: Timestamp,
 }

@@ -118,6 +118,7 @@ fn plan() -> events::PlanState {
         version: 1,
         status: "open".into(),
         created_by: Uuid::now_v7(),
+        product_id: None,
         cycle_id: Some(Uuid::now_v7()),
         payee_id: None,
         period_start: Some(noon()),
@@ -130,6 +131,12 @@ fn plan() -> events::PlanState {
         item_count: 1,
         excluded_count: 0,
         batch_id: None,
+        nettings: vec![events::PlanNetting {
+            payee_id: Uuid::now_v7(),
+            currency: "KZT".into(),
+            amount_minor: 1,
+        }],
+        approved_by: vec![Uuid::now_v7()],
         expires_at: noon(),
     }
 }

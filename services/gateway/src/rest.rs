@@ -1,6 +1,7 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
 mod accounts;
+mod approvals;
 mod attachments;
 mod audit;
 mod balance;
@@ -61,6 +62,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         batch::routes(),
         run_batch::routes(),
         plans::routes(),
+        approvals::routes(),
         payouts::routes(),
         partner_payouts::routes(),
         partners::routes(),

@@ -20,6 +20,7 @@ use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
+use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
 use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
@@ -128,6 +129,7 @@ clients! {
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
     accounts: PayoutAccountServiceClient over payouts,
+    approvals: ApprovalServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
     rails: RailServiceClient over payouts,
     partner_payouts: PartnerPayoutServiceClient over payouts,

@@ -2,6 +2,7 @@
 
 mod account_error;
 mod accounts;
+mod approve_plan;
 mod commissions;
 mod commit_plan;
 mod create_payouts;

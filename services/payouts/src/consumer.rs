@@ -5,7 +5,7 @@ use quittance_chassis::bus::{HandleError, Handler, Message};
 use quittance_chassis::clock;
 use quittance_events::{IssueState, decode, queue};
 use quittance_kernel::{
-    CycleId, IssueId, MemberId, Money, OrganizationId, PayoutStatus, Timestamp,
+    CycleId, IssueId, MemberId, Money, OrganizationId, PayoutStatus, ProductId, Timestamp,
 };
 
 use crate::app::{Heard, Payouts};
@@ -60,6 +60,7 @@ fn read(message: &Message) -> Result<Heard, HandleError> {
     Ok(Heard {
         event: message.id,
         organization: OrganizationId(event.organizationid),
+        product: ProductId(issue.product_id),
         review: Review {
             issue: IssueId(issue.issue_id),
             cycle: CycleId(issue.cycle_id),

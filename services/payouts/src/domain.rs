@@ -1,6 +1,7 @@
 //! What may be paid, and what follows from paying it. Pure: no I/O, no clock, no database.
 
 pub(crate) mod account;
+pub(crate) mod approval;
 pub(crate) mod attempt;
 pub(crate) mod commission;
 pub(crate) mod decision;

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod approvals;
 mod commissions;
 mod convert;
 mod lifecycle;
@@ -13,6 +14,7 @@ mod plans;
 mod rails;
 
 use quittance_chassis::{audit, limited};
+use quittance_proto::payouts::v1::approval_service_server::ApprovalServiceServer;
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
@@ -30,6 +32,7 @@ pub use access::ACCESS;
 pub(crate) fn routes(payouts: Payouts) -> Routes {
     Routes::new(limited!(PayoutServiceServer::new(payouts.clone())))
         .add_service(audit::service(payouts.db().clone()))
+        .add_service(limited!(ApprovalServiceServer::new(payouts.clone())))
         .add_service(limited!(LifecycleServiceServer::new(payouts.clone())))
         .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
         .add_service(limited!(PayoutAccountServiceServer::new(payouts.clone())))

@@ -5,6 +5,7 @@ mod m0002_lifecycle;
 mod m0003_partners;
 mod m0004_accounts;
 mod m0005_rails;
+mod m0006_approvals;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_partners::Migration),
             Box::new(m0004_accounts::Migration),
             Box::new(m0005_rails::Migration),
+            Box::new(m0006_approvals::Migration),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! The tables of this service: rows are private to the modules below.
 
 pub(crate) mod account;
+pub(crate) mod approval;
 pub(crate) mod attempt;
 pub(crate) mod candidates;
 pub(crate) mod commission;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use system_tests::fault;
+use system_tests::world::BOTH;
 
 #[derive(Parser)]
 struct Cli {
@@ -30,6 +31,10 @@ fn main() -> anyhow::Result<()> {
         for (point, store, bus) in fault::everywhere() {
             eprintln!("{point} on {store:?} …");
             outcomes.push(fault::die_at(&node, point, store, bus).await);
+        }
+        for (store, bus) in BOTH {
+            eprintln!("plans and voids on {store:?} …");
+            outcomes.extend(fault::die_at_every_step(&node, store, bus).await);
         }
         eprintln!("{rounds} kills of four processes in turn …");
         outcomes.push(fault::kill_in_turn(&node, rounds).await);

@@ -133,13 +133,15 @@ fn errors(view: &ProblemView) -> Vec<FieldError> {
         .collect()
 }
 
-/// Shows what a program needs beyond the reason. `allowed` is a list.
+/// Shows what a program needs beyond the reason. `allowed` is a list, and counts are numbers.
 fn members(view: &ProblemView) -> serde_json::Map<String, Value> {
     view.metadata
         .iter()
         .map(|(name, value)| {
             let value = if name == "allowed" {
                 value.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()
+            } else if ["needed", "given"].contains(&name.as_str()) {
+                value.parse::<i64>().map_or_else(|_| Value::from(value.as_str()), Value::from)
             } else {
                 Value::from(value.as_str())
             };

@@ -18,7 +18,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
 use crate::reply::{Reply, required};
 use crate::rest::run_batch::RunReport;
-use crate::rest::shapes::{Id, Page, Total, ids, some, time, totals};
+use crate::rest::shapes::{Amount, Id, Page, Total, ids, some, time, totals};
 use crate::state::Gateway;
 use crate::words::{Method, PlanState};
 
@@ -33,10 +33,11 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 /// A stored dry run.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Plan {
+pub(super) struct Plan {
     id: Id,
     created_by: Id,
     /// What the run was narrowed to; null means any.
+    product_id: Option<Id>,
     cycle_id: Option<Id>,
     tester_id: Option<Id>,
     period_start: Option<DateTime<Utc>>,
@@ -45,6 +46,9 @@ struct Plan {
     #[schema(value_type = Method)]
     method: Option<Method>,
     reference: String,
+    net_receivables: bool,
+    /// What is kept back of whom; the totals are without it.
+    nettings: Vec<PlanNetting>,
     /// SHA-256 over what is included.
     digest: String,
     #[schema(value_type = PlanState)]
@@ -54,6 +58,10 @@ struct Plan {
     excluded_count: i64,
     /// Null as long as nothing was paid.
     batch_id: Option<Id>,
+    /// In the order in which they were given.
+    approvals: Vec<PlanApproval>,
+    /// By how many others it has to be approved; once committed, had to be.
+    approvals_needed: i32,
     #[schema(value_type = DateTime<Utc>)]
     expires_at: Option<DateTime<Utc>>,
     version: i64,
@@ -69,6 +77,7 @@ impl From<wire::Plan> for Plan {
         Self {
             id: Id::new(plan.plan_id),
             created_by: Id::new(plan.created_by),
+            product_id: Id::optional(filters.product_id),
             cycle_id: Id::optional(filters.cycle_id),
             tester_id: Id::optional(filters.payee_id),
             period_start: time(filters.period_start),
@@ -76,17 +85,52 @@ impl From<wire::Plan> for Plan {
             currency: some(filters.currency_code),
             method: Method::read(plan.method),
             reference: plan.reference,
+            net_receivables: plan.net_receivables,
+            nettings: plan.nettings.into_iter().map(PlanNetting::from).collect(),
             digest: plan.digest,
             status: PlanState::read(plan.state),
             totals: totals(plan.totals),
             item_count: plan.item_count,
             excluded_count: plan.excluded_count,
             batch_id: Id::optional(plan.batch_id),
+            approvals: plan.approvals.into_iter().map(PlanApproval::from).collect(),
+            approvals_needed: plan.approvals_needed,
             expires_at: time(plan.expire_time),
             version: plan.version,
             created_at: time(plan.create_time),
             updated_at: time(plan.update_time),
         }
+    }
+}
+
+/// What one tester is paid less, because they owe it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PlanNetting {
+    tester_id: Id,
+    #[serde(flatten)]
+    amount: Amount,
+}
+
+impl From<wire::PlanNetting> for PlanNetting {
+    fn from(netting: wire::PlanNetting) -> Self {
+        let amount = netting.amount.unwrap_or_default().into();
+        Self { tester_id: Id::new(netting.payee_id), amount }
+    }
+}
+
+/// One member's approval of a plan.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PlanApproval {
+    member_id: Id,
+    #[schema(value_type = DateTime<Utc>)]
+    approved_at: Option<DateTime<Utc>>,
+}
+
+impl From<wire::PlanApproval> for PlanApproval {
+    fn from(approval: wire::PlanApproval) -> Self {
+        Self { member_id: Id::new(approval.member_id), approved_at: time(approval.approve_time) }
     }
 }
 
@@ -220,6 +264,7 @@ fn stale(difference: wire::PlanDifference) -> Problem {
         .with("addedIssueIds", ids(difference.added_issue_ids))
         .with("removedIssueIds", ids(difference.removed_issue_ids))
         .with("changedIssueIds", ids(difference.changed_issue_ids))
+        .with("nettedTesterIds", ids(difference.netted_payee_ids))
         .with("addedCount", difference.added_count)
         .with("removedCount", difference.removed_count)
         .with("changedCount", difference.changed_count)

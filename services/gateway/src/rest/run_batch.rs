@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RunBatch {
+    product_id: Option<Uuid>,
     cycle_id: Option<Uuid>,
     tester_id: Option<Uuid>,
     /// The first instant of the approvals that count.
@@ -36,7 +37,11 @@ struct RunBatch {
     #[schema(example = "KZT")]
     currency: Option<String>,
     method: Method,
-    reference: String,
+    /// One is made up if it is not given.
+    reference: Option<String>,
+    /// Keeps back what the testers owe.
+    #[serde(default)]
+    net_receivables: bool,
     /// Has to be said: nobody pays by leaving out a word.
     dry_run: bool,
 }
@@ -52,10 +57,12 @@ impl RunBatch {
                 period_start: self.period_start.map(stamp),
                 period_end: self.period_end.map(stamp),
                 currency_code: self.currency.unwrap_or_default(),
+                product_id: text(self.product_id),
             }),
             method: self.method.number(),
-            reference: self.reference,
+            reference: self.reference.unwrap_or_default(),
             dry_run: self.dry_run,
+            net_receivables: self.net_receivables,
         }
     }
 }
@@ -72,6 +79,8 @@ pub(super) struct RunReport {
     /// Null as long as nothing was paid.
     batch_id: Option<Id>,
     expires_at: Option<DateTime<Utc>>,
+    /// By how many others it has to be approved before it can be committed.
+    approvals_needed: i32,
     groups: Vec<RunGroup>,
     totals: Vec<Total>,
     /// Left out because they must be verified first.
@@ -91,7 +100,10 @@ struct RunGroup {
     #[schema(value_type = Method)]
     method: Option<Method>,
     reference: String,
+    /// What is left after what is kept back.
     totals: Vec<Total>,
+    /// What the tester owed and is kept back.
+    netted_minor: i64,
 }
 
 impl From<wire::PaidGroup> for RunGroup {
@@ -103,6 +115,7 @@ impl From<wire::PaidGroup> for RunGroup {
             method: Method::read(group.method),
             reference: group.reference,
             totals: totals(group.total.into_iter().collect()),
+            netted_minor: group.netted_minor,
         }
     }
 }
@@ -116,6 +129,7 @@ impl RunReport {
             status: PlanState::read(plan.state),
             batch_id: Id::optional(plan.batch_id),
             expires_at: time(plan.expire_time),
+            approvals_needed: plan.approvals_needed,
             groups: outcome.groups.into_iter().map(RunGroup::from).collect(),
             totals: totals(outcome.totals),
             unverified_issue_ids: unverified(&excluded),

@@ -10,7 +10,9 @@ use quittance_kernel::{Ctx, PlanId};
 
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
-use crate::domain::plan::{Difference, Drawn, Plan, PlanError, PlanState, difference};
+use crate::domain::plan::{
+    Difference, Drawn, Plan, PlanError, PlanState, difference, netted_otherwise,
+};
 use crate::metrics::METRICS;
 use crate::store;
 
@@ -52,6 +54,11 @@ impl Payouts {
                 return Err(self.denied(ctx, &plan, PlanError::SelfPayment).await?);
             }
             let done = if drawn.digest == plan.digest {
+                // Now, not when it was made: a policy holds for plans that are open already.
+                let plan = self.needing(ctx, plan).await?;
+                if let Err(refusal) = plan.check_approved() {
+                    return Err(self.denied(ctx, &plan, refusal).await?);
+                }
                 self.pay_plan(ctx, &plan, &drawn, key, &reply).await?
             } else {
                 self.outdate(ctx, &plan, &drawn, key, &reply).await?
@@ -85,13 +92,18 @@ impl Payouts {
         Err(Error::Contended)
     }
 
-    async fn find_plan(&self, ctx: &Ctx, id: PlanId) -> Result<Plan, Error> {
+    pub(super) async fn find_plan(&self, ctx: &Ctx, id: PlanId) -> Result<Plan, Error> {
         let plan = store::plan::find(&self.db, ctx.organization(), id).await?;
         Ok(plan.ok_or(PlanError::NotFound(id))?)
     }
 
     /// Refuses; a plan whose time is over is marked so. The refusal itself is noted at the edge.
-    async fn denied(&self, ctx: &Ctx, plan: &Plan, refusal: PlanError) -> Result<Error, Error> {
+    pub(super) async fn denied(
+        &self,
+        ctx: &Ctx,
+        plan: &Plan,
+        refusal: PlanError,
+    ) -> Result<Error, Error> {
         if plan.state_at(ctx.now) != plan.state {
             // Whoever else has changed the plan meanwhile has left a trace of that.
             self.wrote(|| {
@@ -129,6 +141,7 @@ impl Payouts {
         if !wrote.await? {
             return Ok(None);
         }
+        fail_point!("plan::after_commit");
         METRICS.settled(&drawn.settlement);
         Ok(Some(reply))
     }
@@ -142,7 +155,8 @@ impl Payouts {
         reply: &impl Fn(&Plan, Committed<'_>) -> R,
     ) -> Result<Option<R>, Error> {
         let shown = store::plan::included(&self.db, ctx.organization(), plan.id).await?;
-        let difference = difference(&shown, &drawn.included);
+        let netted = netted_otherwise(&plan.nettings, &drawn.nettings());
+        let difference = Difference { netted, ..difference(&shown, &drawn.included) };
         let stale = plan.moved(PlanState::Stale, None, ctx.now);
         let reply = reply(&stale, Committed::Stale(&difference));
         let (excluded, source) = (&drawn.settlement.excluded, drawn.settlement.source);

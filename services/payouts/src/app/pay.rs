@@ -13,6 +13,7 @@ use quittance_chassis::grpc::Caller;
 use quittance_kernel::{Ctx, MemberId, Role};
 
 use super::{Error, Payouts};
+use crate::domain::approval::{PayoutPolicy, check_unplanned};
 use crate::domain::decision::{Excluded, Known, decide};
 use crate::domain::order::{OnBlocked, Order, Source};
 use crate::domain::settlement::Settlement;
@@ -36,7 +37,8 @@ pub(crate) enum Paid<R> {
 /// What was found out before deciding.
 enum Found {
     Answered(Vec<u8>),
-    Known(Known),
+    /// With what the organization asks for above certain amounts.
+    Known(Box<Known>, Vec<PayoutPolicy>),
 }
 
 /// A look at the database ended early: the question was answered before.
@@ -62,9 +64,11 @@ impl Payouts {
         let ctx = &caller.ctx;
         self.permit(ctx, order.source())?;
         for _ in 0..TRIES {
-            let known = match self.find_out(caller, order, key).await? {
+            let (known, policies) = match self.find_out(caller, order, key).await? {
                 Found::Answered(answer) => return replay(&answer),
-                Found::Known(known) => self.with_accounts(ctx, order, known).await?,
+                Found::Known(known, policies) => {
+                    (self.with_accounts(ctx, order, *known).await?, policies)
+                }
             };
             let verdict = decide(order, &known, ctx.member());
             let accounts = known.accounts.unwrap_or_default();
@@ -83,6 +87,13 @@ impl Payouts {
             }
             let settlement = Settlement::of(order, verdict)?;
             let settlement = self.keep_back(ctx, order, settlement).await?;
+            let sums = settlement.totals.iter().map(|(sum, _)| sum);
+            if let Err(refusal) = check_unplanned(&policies, sums) {
+                return match self.answer_under(ctx, key).await? {
+                    Some(answer) => replay(&answer),
+                    None => Err(refusal.into()),
+                };
+            }
             let answer = reply(ctx, &settlement);
             if self.settle(ctx, (&settlement, &accounts), key, &answer).await? {
                 METRICS.settled(&settlement);
@@ -135,13 +146,15 @@ impl Payouts {
         let issues = order.issues().map(|issue| issue.0).collect();
         let earnings =
             async { Ok(store::earning::of_issues(&self.db, ctx.organization(), issues).await) };
+        let policies = async { Ok(self.policies(ctx).await) };
         // Failures of the others wait: an earlier answer is given even if they cannot be reached.
         let facts = async { Ok(self.facts(caller, order.issues()).await) };
         let limits = async { Ok(self.limits(ctx).await) };
-        match tokio::try_join!(recalled, earnings, facts, limits) {
-            Ok(((), earnings, facts, limits)) => {
+        match tokio::try_join!(recalled, earnings, facts, limits, policies) {
+            Ok(((), earnings, facts, limits, policies)) => {
                 let (facts, earnings, limits) = (facts?, earnings?, limits?);
-                Ok(Found::Known(Known { facts, earnings, accounts: None, limits }))
+                let known = Known { facts, earnings, accounts: None, limits };
+                Ok(Found::Known(Box::new(known), policies?))
             }
             Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
             Err(Early::Failed(error)) => Err(error),

@@ -63,7 +63,13 @@ impl Payouts {
             earnings: found.into_iter().map(|earning| (earning.issue, earning)).collect(),
             accounts: None,
         };
-        draw(run, &known, author).map_err(Error::from)
+        let drawn = draw(run, &known, author)?;
+        if !run.nets() {
+            return Ok(drawn);
+        }
+        let payees = drawn.settlement.payees().iter().map(|payee| payee.0).collect();
+        let owed = store::receivable::open(&self.db, organization, payees).await?;
+        Ok(drawn.keeping_back(owed)?)
     }
 
     /// Writes a set. `false` if something has changed since it was decided on; nothing of it is

@@ -9,22 +9,31 @@ use crate::domain::plan::PlanError;
 impl PlanError {
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Period | Self::TooMany | Self::TooLarge(_) => Code::InvalidArgument,
+            Self::Period | Self::TooMany | Self::TooLarge(_) | Self::Policy { .. } => {
+                Code::InvalidArgument
+            }
             Self::NotFound(_) => Code::NotFound,
-            Self::NotOpen(_) | Self::Expired => Code::FailedPrecondition,
-            Self::SelfPayment => Code::PermissionDenied,
+            Self::NotOpen(_)
+            | Self::Expired
+            | Self::DigestMismatch { .. }
+            | Self::ApprovalsMissing { .. }
+            | Self::ApprovalsRequired { .. } => Code::FailedPrecondition,
+            Self::SelfPayment | Self::OwnPlan => Code::PermissionDenied,
         }
     }
 
     /// Stable, and part of the API.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::Period => "INVALID_FIELD",
+            Self::Period | Self::Policy { .. } => "INVALID_FIELD",
             Self::TooMany | Self::TooLarge(_) => "PLAN_TOO_LARGE",
             Self::NotFound(_) => "PLAN_NOT_FOUND",
             Self::NotOpen(_) => "PLAN_NOT_OPEN",
             Self::Expired => "PLAN_EXPIRED",
-            Self::SelfPayment => "SELF_APPROVAL",
+            Self::SelfPayment | Self::OwnPlan => "SELF_APPROVAL",
+            Self::DigestMismatch { .. } => "PLAN_DIGEST_MISMATCH",
+            Self::ApprovalsMissing { .. } => "APPROVALS_MISSING",
+            Self::ApprovalsRequired { .. } => "APPROVALS_REQUIRED",
         }
     }
 
@@ -33,12 +42,17 @@ impl PlanError {
             Self::Period => {
                 vec![("period_end".to_owned(), "must be after periodStart".to_owned())]
             }
+            Self::Policy { field, detail } => vec![((*field).to_owned(), (*detail).to_owned())],
             Self::TooMany
             | Self::TooLarge(_)
             | Self::NotFound(_)
             | Self::NotOpen(_)
             | Self::Expired
-            | Self::SelfPayment => vec![],
+            | Self::SelfPayment
+            | Self::OwnPlan
+            | Self::DigestMismatch { .. }
+            | Self::ApprovalsMissing { .. }
+            | Self::ApprovalsRequired { .. } => vec![],
         }
     }
 
@@ -47,12 +61,24 @@ impl PlanError {
             Self::NotOpen(state) => {
                 HashMap::from([("state".to_owned(), state.as_str().to_owned())])
             }
+            Self::DigestMismatch { digest } => {
+                HashMap::from([("digest".to_owned(), digest.clone())])
+            }
+            Self::ApprovalsMissing { needed, given } => HashMap::from([
+                ("needed".to_owned(), needed.to_string()),
+                ("given".to_owned(), given.to_string()),
+            ]),
+            Self::ApprovalsRequired { needed } => {
+                HashMap::from([("needed".to_owned(), needed.to_string())])
+            }
             Self::Period
+            | Self::Policy { .. }
             | Self::TooMany
             | Self::TooLarge(_)
             | Self::NotFound(_)
             | Self::Expired
-            | Self::SelfPayment => HashMap::new(),
+            | Self::SelfPayment
+            | Self::OwnPlan => HashMap::new(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use quittance_kernel::{Ctx, PageError, PageRequest, PlanId, token};
 
 use super::{Error, Payouts};
-use crate::domain::plan::{Plan, PlanError, PlanItem};
-use crate::store::plan;
+use crate::domain::plan::{Plan, PlanError, PlanItem, PlanState};
+use crate::store::{approval, plan};
 
 impl Payouts {
     /// Returns a plan, one page of its items in the order of their earnings, and the token of the
@@ -24,7 +24,7 @@ impl Payouts {
             plan::find(&self.db, ctx.organization(), id),
             plan::items(&self.db, ctx.organization(), id, after, page.size + 1),
         )?;
-        let found = found.ok_or(PlanError::NotFound(id))?;
+        let found = self.needing(ctx, found.ok_or(PlanError::NotFound(id))?).await?;
         let more = cut(&mut items, page.size);
         let next = match items.last() {
             Some(last) if more => token::encode(&[last.earning.to_string()], &query),
@@ -44,13 +44,22 @@ impl Payouts {
         let query = "plans";
         let page = PageRequest::parse(page_size, page_token, query)?;
         let before = position(page.after.as_deref())?;
-        let mut plans = plan::list(&self.db, ctx.organization(), before, page.size + 1).await?;
+        let (mut plans, policies) = tokio::try_join!(
+            plan::list(&self.db, ctx.organization(), before, page.size + 1),
+            approval::policies(&self.db, ctx.organization()),
+        )?;
         let more = cut(&mut plans, page.size);
         let next = match plans.last() {
             Some(last) if more => token::encode(&[last.id.to_string()], query),
             Some(_) | None => String::new(),
         };
-        Ok((plans, next))
+        let needing = |plan: Plan| match plan.state_at(ctx.now) {
+            PlanState::Open => plan.needing(&policies),
+            PlanState::Committed | PlanState::Expired | PlanState::Stale | PlanState::Cancelled => {
+                plan
+            }
+        };
+        Ok((plans.into_iter().map(needing).collect(), next))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use quittance_chassis::db::{Tx, WriteError, WriteSet, inbox};
-use quittance_kernel::{Ctx, IssueId, OrganizationId, Principal, Timestamp};
+use quittance_kernel::{Ctx, IssueId, OrganizationId, Principal, ProductId, Timestamp};
 use uuid::Uuid;
 
 use super::{Error, Payouts};
@@ -19,6 +19,7 @@ const TRIES: usize = 3;
 pub(crate) struct Heard {
     pub(crate) event: Uuid,
     pub(crate) organization: OrganizationId,
+    pub(crate) product: ProductId,
     pub(crate) review: Review,
     pub(crate) decided_at: Option<Timestamp>,
     pub(crate) traceparent: Option<String>,
@@ -59,9 +60,11 @@ impl Payouts {
         for heard in heard.iter().filter(|heard| fresh.contains(&heard.event)) {
             let key = (heard.organization, heard.review.issue);
             reviews.entry(key).or_default().push(heard.review);
+            let known = steps.entry(heard.organization).or_default();
+            known.of_product(heard.review.cycle, heard.product);
             if let Some(at) = heard.decided_at {
                 let (issue, version) = (heard.review.issue, heard.review.version);
-                steps.entry(heard.organization).or_default().decided(issue, version, at);
+                known.decided(issue, version, at);
             }
             contexts.entry(heard.organization).or_insert_with(|| service_ctx(heard, now));
         }

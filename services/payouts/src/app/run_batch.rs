@@ -9,6 +9,7 @@ use quittance_chassis::grpc::Caller;
 
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
+use crate::domain::approval::check_unplanned;
 use crate::domain::plan::{Drawn, Plan, Run};
 use crate::metrics::METRICS;
 use crate::store;
@@ -33,7 +34,12 @@ impl Payouts {
                 return Ok(before);
             }
             let drawn = self.draw(caller, run, ctx.member()).await?;
-            let plan = Plan::of(run, &drawn, ctx.member(), ctx.now, dry);
+            let policies = self.policies(ctx).await?;
+            if !dry {
+                let sums = drawn.settlement.totals.iter().map(|(sum, _)| sum);
+                check_unplanned(&policies, sums)?;
+            }
+            let plan = Plan::of(run, &drawn, ctx.member(), ctx.now, dry).needing(&policies);
             let reply = reply(&plan, &drawn);
             let service = self.db.service();
             fail_point!("plan::before_write");
@@ -50,6 +56,7 @@ impl Payouts {
                 set
             });
             if wrote.await? {
+                fail_point!("plan::after_write");
                 if !dry {
                     METRICS.settled(&drawn.settlement);
                 }

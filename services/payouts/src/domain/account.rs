@@ -113,7 +113,7 @@ fn ach(text: &str) -> Option<String> {
     let weights = [3, 7, 1].into_iter().cycle();
     let sum: u32 =
         routing.bytes().zip(weights).map(|(digit, by)| u32::from(digit - b'0') * by).sum();
-    (sum % 10 == 0).then(|| text.trim().to_owned())
+    sum.is_multiple_of(10).then(|| text.trim().to_owned())
 }
 
 fn mail(text: &str) -> Option<String> {
@@ -154,7 +154,7 @@ fn is_card(text: &str) -> bool {
         .enumerate()
         .map(|(place, digit)| if place % 2 == 1 { double(*digit) } else { *digit })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// An account as it is read.

@@ -140,9 +140,10 @@ pub(crate) fn conclude(
             Ok(Conclusion { state, payout: None, again_at, another: true })
         }
         Answer::Unknown => {
-            let state = match attempt.state {
-                AttemptState::Unknown => AttemptState::Unknown,
-                from => step(from, AttemptState::Unknown)?,
+            let state = if attempt.state == AttemptState::Unknown {
+                AttemptState::Unknown
+            } else {
+                step(attempt.state, AttemptState::Unknown)?
             };
             let payout = (!was_unknown).then_some(Command::LoseSight);
             let again_at = Some(later(now, ASK_MS, attempt.asked));

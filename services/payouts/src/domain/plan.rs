@@ -3,19 +3,22 @@
 //! A plan is a stored dry run. Committing it draws it anew: only if the digest is the same is it
 //! paid (product.md, rule 6).
 
-use std::collections::HashMap;
+mod difference;
 
 use chrono::TimeDelta;
 use quittance_kernel::{
     BatchId, Currency, CycleId, EarningId, IssueId, MemberId, Method, Money, MoneyError, PlanId,
-    Timestamp,
+    ProductId, Timestamp,
 };
-use sha2::{Digest as _, Sha256};
 
+use self::difference::digest;
+pub(crate) use self::difference::{Difference, Netted, difference, netted_otherwise};
+use super::approval::Approval;
 use super::decision::{Excluded, Known, Verdict, decide};
 use super::earning::Earning;
 use super::eligibility::Reason;
 use super::order::{Group, MAX_ISSUES, Order, OrderError};
+use super::receivable::Receivable;
 use super::settlement::Settlement;
 
 /// The most earnings that one run looks at.
@@ -71,11 +74,22 @@ pub enum PlanError {
     Expired,
     #[error("the plan holds your own earnings: nobody pays their own work")]
     SelfPayment,
+    #[error("nobody approves their own plan")]
+    OwnPlan,
+    #[error("the plan is not what you have seen; its digest is {digest}")]
+    DigestMismatch { digest: String },
+    #[error("the plan needs {needed} approvals and has {given}")]
+    ApprovalsMissing { needed: i64, given: i64 },
+    #[error("this much is paid by a plan that {needed} others have approved; make a dry run")]
+    ApprovalsRequired { needed: i64 },
+    #[error("{field} {detail}")]
+    Policy { field: &'static str, detail: &'static str },
 }
 
 /// What a run is narrowed to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filters {
+    pub(crate) product: Option<ProductId>,
     pub(crate) cycle: Option<CycleId>,
     pub(crate) payee: Option<MemberId>,
     /// The first instant of the approvals that count.
@@ -91,21 +105,36 @@ pub(crate) struct Run {
     pub(crate) filters: Filters,
     pub(crate) method: Method,
     pub(crate) reference: String,
+    /// What its plan will be called.
+    plan: PlanId,
     /// Without issues: they are found later.
     template: Order,
 }
 
 impl Run {
-    /// Checks a run by what every payment must have.
+    /// Checks a run by what every payment must have. Without a reference it is called after its plan.
     pub(crate) fn new(
         filters: Filters,
         method: Method,
         reference: String,
     ) -> Result<Self, OrderError> {
+        let plan = PlanId::new();
+        let reference = if reference.is_empty() { made_up(plan) } else { reference };
         let group = Group { payee: filters.payee, issues: vec![], method, reference };
         let template = Order::run(group, filters.cycle)?;
         let reference = template.groups().first().map(|group| group.reference.clone());
-        Ok(Self { filters, method, reference: reference.unwrap_or_default(), template })
+        Ok(Self { filters, method, reference: reference.unwrap_or_default(), plan, template })
+    }
+
+    /// The same, keeping back what the payees owe, or not.
+    #[must_use]
+    pub(crate) fn netting(self, net: bool) -> Self {
+        Self { template: self.template.netting(net), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn nets(&self) -> bool {
+        self.template.nets()
     }
 
     /// Refuses a period in which nothing can have happened.
@@ -115,6 +144,13 @@ impl Run {
             (Some(_) | None, Some(_) | None) => Ok(()),
         }
     }
+}
+
+/// A reference that a person can tell on the telephone, and that names one plan only.
+fn made_up(plan: PlanId) -> String {
+    let id = plan.0.simple().to_string();
+    // The end of the id is random; its beginning is the time, which plans may share.
+    format!("RUN-{}", id[id.len() - 12..].to_uppercase())
 }
 
 /// One earning that a run found.
@@ -138,6 +174,28 @@ pub(crate) struct Drawn {
     pub(crate) included: Vec<PlanItem>,
     pub(crate) excluded: Vec<PlanItem>,
     pub(crate) digest: String,
+}
+
+impl Drawn {
+    /// The same, keeping back what the payees owe: that is part of what is shown.
+    pub(crate) fn keeping_back(mut self, owed: Vec<Receivable>) -> Result<Self, MoneyError> {
+        self.settlement.keep_back(owed)?;
+        self.digest = digest(&self.included, &self.nettings());
+        Ok(self)
+    }
+
+    /// What is kept back of whom.
+    #[must_use]
+    pub(crate) fn nettings(&self) -> Vec<Netted> {
+        let payouts = self.settlement.payouts.iter().filter(|payout| payout.netted > 0);
+        let netted = payouts.map(|payout| Netted {
+            payee: payout.payee,
+            amount: Money::signed(payout.netted, payout.total.currency()),
+        });
+        let mut netted: Vec<_> = netted.collect();
+        netted.sort_unstable_by_key(|netted| (netted.payee, netted.amount.currency().code()));
+        netted
+    }
 }
 
 /// Decides about everything that a run found, by the function that decides about every payment.
@@ -167,7 +225,7 @@ pub(crate) fn draw(run: &Run, known: &Known, payer: MemberId) -> Result<Drawn, D
         known.earnings.get(&excluded.issue).map(|earning| left_out(earning, &excluded.reasons))
     };
     let excluded = verdict.excluded.iter().filter_map(left_out).collect();
-    let digest = digest(&included);
+    let digest = digest(&included, &[]);
     let settlement = Settlement::of(&order, verdict)?;
     Ok(Drawn { settlement, included, excluded, digest })
 }
@@ -207,19 +265,6 @@ fn left_out(earning: &Earning, reasons: &[Reason]) -> PlanItem {
     }
 }
 
-/// SHA-256 over earning, amount, currency and version of what is included. Every part has a fixed
-/// length, so that no two sets read the same.
-fn digest(included: &[PlanItem]) -> String {
-    let mut hash = Sha256::new();
-    for item in included {
-        hash.update(item.earning.0.as_bytes());
-        hash.update(item.amount.minor().to_be_bytes());
-        hash.update(item.amount.currency().code().as_bytes());
-        hash.update(item.version.to_be_bytes());
-    }
-    hex::encode(hash.finalize())
-}
-
 /// A stored dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -228,6 +273,9 @@ pub(crate) struct Plan {
     pub(crate) filters: Filters,
     pub(crate) method: Method,
     pub(crate) reference: String,
+    /// Whether what the payees owe is kept back.
+    pub(crate) net: bool,
+    pub(crate) nettings: Vec<Netted>,
     pub(crate) digest: String,
     pub(crate) state: PlanState,
     /// By currency, with the number of items.
@@ -235,6 +283,10 @@ pub(crate) struct Plan {
     pub(crate) item_count: i64,
     pub(crate) excluded_count: i64,
     pub(crate) batch: Option<BatchId>,
+    /// In the order in which they were given.
+    pub(crate) approvals: Vec<Approval>,
+    /// How many approvals it needs, or needed when it was committed.
+    pub(crate) needed: i64,
     pub(crate) expires_at: Timestamp,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
@@ -248,17 +300,21 @@ impl Plan {
         let totals = drawn.settlement.totals.iter();
         let totals = totals.map(|(sum, number)| (sum, i64::try_from(number).unwrap_or(i64::MAX)));
         Self {
-            id: PlanId::new(),
+            id: run.plan,
             created_by: author,
             filters: run.filters,
             method: run.method,
             reference: run.reference.clone(),
+            net: run.nets(),
+            nettings: drawn.nettings(),
             digest: drawn.digest.clone(),
             state: if dry { PlanState::Open } else { PlanState::Committed },
             totals: totals.collect(),
             item_count: count(drawn.included.len()),
             excluded_count: count(drawn.excluded.len()),
             batch: drawn.settlement.batch.filter(|_| !dry),
+            approvals: vec![],
+            needed: 0,
             expires_at: at + LIFETIME,
             version: 1,
             created_at: at,
@@ -268,7 +324,8 @@ impl Plan {
 
     /// The run that the plan was made by.
     pub(crate) fn run(&self) -> Result<Run, OrderError> {
-        Run::new(self.filters, self.method, self.reference.clone())
+        let run = Run::new(self.filters, self.method, self.reference.clone())?;
+        Ok(Run { plan: self.id, ..run }.netting(self.net))
     }
 
     /// Where the plan stands at an instant: nobody has to come by for it to expire.
@@ -297,33 +354,6 @@ impl Plan {
     /// The plan one step further.
     pub(crate) fn moved(&self, state: PlanState, batch: Option<BatchId>, at: Timestamp) -> Self {
         Self { state, batch, version: self.version + 1, updated_at: at, ..self.clone() }
-    }
-}
-
-/// How what would be paid now differs from what was shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Difference {
-    pub(crate) added: Vec<IssueId>,
-    pub(crate) removed: Vec<IssueId>,
-    pub(crate) changed: Vec<IssueId>,
-}
-
-/// Compares what was included with what would be now. The order is that of the earnings.
-pub(crate) fn difference(shown: &[PlanItem], now: &[PlanItem]) -> Difference {
-    let by_earning = |items: &[PlanItem]| -> HashMap<EarningId, (Money, i64)> {
-        items.iter().map(|item| (item.earning, (item.amount, item.version))).collect()
-    };
-    let (before, after) = (by_earning(shown), by_earning(now));
-    let issues = |items: &[PlanItem], wanted: &dyn Fn(&PlanItem) -> bool| {
-        items.iter().filter(|item| wanted(item)).map(|item| item.issue).collect()
-    };
-    Difference {
-        added: issues(now, &|item| !before.contains_key(&item.earning)),
-        removed: issues(shown, &|item| !after.contains_key(&item.earning)),
-        changed: issues(shown, &|item| {
-            let (was, is) = (before.get(&item.earning), after.get(&item.earning));
-            is.is_some() && was != is
-        }),
     }
 }
 

@@ -10,7 +10,8 @@ use tonic::Status;
 
 use super::convert::{excluded, method, money, optional_id, paid_group, time, total, wire_method};
 use crate::app::{Committed, Error};
-use crate::domain::plan::{Difference, Drawn, Filters, Plan, PlanItem, PlanState, Run};
+use crate::domain::approval::Approval;
+use crate::domain::plan::{Difference, Drawn, Filters, Netted, Plan, PlanItem, PlanState, Run};
 
 /// The most issues of one kind that a difference names.
 const MAX_NAMED: usize = 1_000;
@@ -19,7 +20,8 @@ const MAX_NAMED: usize = 1_000;
 pub(super) fn run(message: proto::RunBatchRequest) -> Result<Run, Status> {
     let method = method("method", message.method())?;
     let filters = filters(message.filters.unwrap_or_default())?;
-    Ok(Run::new(filters, method, message.reference).map_err(Error::from)?)
+    let run = Run::new(filters, method, message.reference).map_err(Error::from)?;
+    Ok(run.netting(message.net_receivables))
 }
 
 fn filters(message: proto::RunFilters) -> Result<Filters, Status> {
@@ -29,6 +31,7 @@ fn filters(message: proto::RunFilters) -> Result<Filters, Status> {
         _ => Some(code.parse().map_err(|_| invalid("currency_code", "must be an ISO 4217 code"))?),
     };
     Ok(Filters {
+        product: optional_id("product_id", &message.product_id)?,
         cycle: optional_id("cycle_id", &message.cycle_id)?,
         payee: optional_id::<MemberId>("payee_id", &message.payee_id)?,
         start: optional_time("period_start", message.period_start)?,
@@ -65,6 +68,7 @@ pub(super) fn plan(plan: &Plan, at: Timestamp) -> proto::Plan {
             payee_id: filters.payee.map(|payee| payee.to_string()).unwrap_or_default(),
             period_start: filters.start.map(time),
             period_end: filters.end.map(time),
+            product_id: filters.product.map(|product| product.to_string()).unwrap_or_default(),
             currency_code: filters.currency.map(|c| c.code().to_owned()).unwrap_or_default(),
         }),
         method: wire_method(plan.method).into(),
@@ -79,6 +83,21 @@ pub(super) fn plan(plan: &Plan, at: Timestamp) -> proto::Plan {
         version: plan.version,
         create_time: Some(time(plan.created_at)),
         update_time: Some(time(plan.updated_at)),
+        approvals: plan.approvals.iter().map(approval).collect(),
+        approvals_needed: i32::try_from(plan.needed).unwrap_or(i32::MAX),
+        net_receivables: plan.net,
+        nettings: plan.nettings.iter().map(netting).collect(),
+    }
+}
+
+fn netting(netted: &Netted) -> proto::PlanNetting {
+    proto::PlanNetting { payee_id: netted.payee.to_string(), amount: Some(money(netted.amount)) }
+}
+
+fn approval(approval: &Approval) -> proto::PlanApproval {
+    proto::PlanApproval {
+        member_id: approval.member.to_string(),
+        approve_time: Some(time(approval.at)),
     }
 }
 
@@ -137,5 +156,6 @@ fn difference(found: &Difference) -> proto::PlanDifference {
         added_count: count(&found.added),
         removed_count: count(&found.removed),
         changed_count: count(&found.changed),
+        netted_payee_ids: found.netted.iter().map(ToString::to_string).collect(),
     }
 }

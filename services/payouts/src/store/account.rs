@@ -203,16 +203,12 @@ pub(crate) async fn limits(
         let member: Option<Uuid> = row.try_get_by_index(0)?;
         let word: String = row.try_get_by_index(1)?;
         let method = method(TABLE, Uuid::nil(), &word)?;
-        match member {
-            Some(member) => {
-                limits.cooling.insert((MemberId(member), method));
-            }
-            None => {
-                let (code, minor): (String, i64) =
-                    (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
-                let amount = money("minimum_amounts", Uuid::nil(), minor, &code)?;
-                limits.minimums.insert((amount.currency(), method), minor);
-            }
+        if let Some(member) = member {
+            limits.cooling.insert((MemberId(member), method));
+        } else {
+            let (code, minor): (String, i64) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+            let amount = money("minimum_amounts", Uuid::nil(), minor, &code)?;
+            limits.minimums.insert((amount.currency(), method), minor);
         }
     }
     Ok(limits)

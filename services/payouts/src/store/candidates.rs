@@ -19,6 +19,12 @@ pub(crate) async fn due(
     let sql = Sql::new(db.backend(), SELECT)
         .bind(" = ", organization.0)
         .push(" AND status = 'approved'")
+        .bind_some(
+            " AND cycle_id IN (SELECT k.cycle_id FROM known_cycles k \
+             WHERE k.organization_id = earnings.organization_id AND k.product_id = ",
+            filters.product.map(|product| product.0),
+        )
+        .push(if filters.product.is_some() { ")" } else { "" })
         .bind_some(" AND cycle_id = ", filters.cycle.map(|cycle| cycle.0))
         .bind_some(" AND payee_id = ", filters.payee.map(|payee| payee.0))
         .bind_some(" AND currency = ", filters.currency.map(Currency::code))

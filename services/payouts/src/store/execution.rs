@@ -139,7 +139,14 @@ pub(super) fn tell_payout(
     let kind = match payout.state {
         PayoutState::Paid => kind::PAYOUT_PAID,
         PayoutState::Unknown => kind::PAYOUT_UNKNOWN,
-        _ => kind::PAYOUT_PROCESSING,
+        PayoutState::PendingApproval
+        | PayoutState::Approved
+        | PayoutState::Processing
+        | PayoutState::Rejected
+        | PayoutState::Cancelled
+        | PayoutState::Failed
+        | PayoutState::Returned
+        | PayoutState::Void => kind::PAYOUT_PROCESSING,
     };
     let state = PayoutEvent {
         payout_id: payout.id.0,

@@ -3,17 +3,18 @@
 mod read;
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Update, WriteSet};
-use quittance_events::{PlanState as Told, PlanTotal, kind};
+use quittance_events::{PlanNetting, PlanState as Told, PlanTotal, kind};
 use quittance_kernel::{Ctx, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use self::read::{find, included, items, list};
-use crate::domain::plan::{Drawn, Filters, Plan, PlanItem, PlanState};
+use crate::domain::plan::{Drawn, Filters, Netted, Plan, PlanItem, PlanState};
 
 /// Filters as they are stored.
 #[derive(Serialize, Deserialize)]
 struct Narrowed {
+    product_id: Option<Uuid>,
     cycle_id: Option<Uuid>,
     payee_id: Option<Uuid>,
     period_start: Option<Timestamp>,
@@ -24,6 +25,7 @@ struct Narrowed {
 impl From<&Filters> for Narrowed {
     fn from(filters: &Filters) -> Self {
         Self {
+            product_id: filters.product.map(|product| product.0),
             cycle_id: filters.cycle.map(|cycle| cycle.0),
             payee_id: filters.payee.map(|payee| payee.0),
             period_start: filters.start,
@@ -43,6 +45,9 @@ struct Noted<'a> {
     excluded_count: i64,
     totals: Vec<PlanTotal>,
     batch_id: Option<Uuid>,
+    nettings: Vec<PlanNetting>,
+    approved_by: Vec<Uuid>,
+    approvals_needed: i64,
 }
 
 /// Adds a plan that was just drawn, with everything that was found.
@@ -72,6 +77,7 @@ pub(crate) fn change(
     let update = Update::of("plans", "id", vec![before.id.0], vec![before.version])
         .set("state", Column::same_text(Some(after.state.as_str())))
         .set("batch_id", Column::same_uuid(after.batch.map(|batch| batch.0)))
+        .set("approvals_needed", Column::same_i64(Some(after.needed)))
         .set("updated_at", Column::same_time(Some(ctx.now)))
         .only_where("t.state = 'open'");
     set.update(update);
@@ -98,7 +104,7 @@ fn tell(ctx: &Ctx, journal: &mut Journal, before: Option<&Plan>, plan: &Plan) {
     }
 }
 
-fn noted(plan: &Plan) -> String {
+pub(super) fn noted(plan: &Plan) -> String {
     json(&Noted {
         status: plan.state.as_str(),
         digest: &plan.digest,
@@ -106,7 +112,23 @@ fn noted(plan: &Plan) -> String {
         excluded_count: plan.excluded_count,
         totals: totals(plan),
         batch_id: plan.batch.map(|batch| batch.0),
+        nettings: nettings(plan),
+        approved_by: approvers(plan),
+        approvals_needed: plan.needed,
     })
+}
+
+fn nettings(plan: &Plan) -> Vec<PlanNetting> {
+    let netting = |netted: &Netted| PlanNetting {
+        payee_id: netted.payee.0,
+        currency: netted.amount.currency().code().to_owned(),
+        amount_minor: netted.amount.minor(),
+    };
+    plan.nettings.iter().map(netting).collect()
+}
+
+fn approvers(plan: &Plan) -> Vec<Uuid> {
+    plan.approvals.iter().map(|approval| approval.member.0).collect()
 }
 
 fn totals(plan: &Plan) -> Vec<PlanTotal> {
@@ -118,13 +140,14 @@ fn totals(plan: &Plan) -> Vec<PlanTotal> {
     plan.totals.iter().map(total).collect()
 }
 
-fn state(plan: &Plan) -> Told {
+pub(super) fn state(plan: &Plan) -> Told {
     let narrowed = Narrowed::from(&plan.filters);
     Told {
         plan_id: plan.id.0,
         version: plan.version,
         status: plan.state.as_str().to_owned(),
         created_by: plan.created_by.0,
+        product_id: narrowed.product_id,
         cycle_id: narrowed.cycle_id,
         payee_id: narrowed.payee_id,
         period_start: narrowed.period_start,
@@ -137,6 +160,8 @@ fn state(plan: &Plan) -> Told {
         item_count: plan.item_count,
         excluded_count: plan.excluded_count,
         batch_id: plan.batch.map(|batch| batch.0),
+        nettings: nettings(plan),
+        approved_by: approvers(plan),
         expires_at: plan.expires_at,
     }
 }
@@ -150,6 +175,8 @@ fn insert_plan(ctx: &Ctx, plan: &Plan) -> Insert {
         .column("filters", text(&json(&Narrowed::from(&plan.filters))))
         .column("method", text(plan.method.as_str()))
         .column("reference", text(&plan.reference))
+        .column("net_receivables", Column::Same(plan.net.into(), "boolean"))
+        .column("nettings", text(&json(&nettings(plan))))
         .column("digest", text(&plan.digest))
         .column("state", text(plan.state.as_str()))
         .column("totals", text(&json(&totals(plan))))

@@ -1,10 +1,10 @@
 //! What is known of issues, as far as their reviews concern money.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Tx, Update, WriteSet};
 use quittance_events::{EarningState, kind};
-use quittance_kernel::{Ctx, IssueId, OrganizationId, Timestamp};
+use quittance_kernel::{Ctx, CycleId, IssueId, OrganizationId, ProductId, Timestamp};
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
@@ -49,12 +49,30 @@ pub(crate) struct Steps {
     refreshed: Vec<(Uuid, i64)>,
     /// When each version of an issue was decided on.
     decided: HashMap<(IssueId, i64), Timestamp>,
+    products: HashMap<CycleId, ProductId>,
 }
 
 impl Steps {
     /// Notes when a version of an issue was decided on: runs choose by the time of approval.
     pub(crate) fn decided(&mut self, issue: IssueId, version: i64, at: Timestamp) {
         self.decided.insert((issue, version), at);
+    }
+
+    /// Notes which product a cycle belongs to: runs can be narrowed to one.
+    pub(crate) fn of_product(&mut self, cycle: CycleId, product: ProductId) {
+        self.products.insert(cycle, product);
+    }
+
+    /// The cycles of what is owed for the first time, each once and in order.
+    fn cycles(&self, ctx: &Ctx) -> Insert {
+        let cycles = self.opened.iter().map(|earning| earning.cycle);
+        let cycles: BTreeMap<Uuid, Uuid> =
+            cycles.filter_map(|cycle| Some((cycle.0, self.products.get(&cycle)?.0))).collect();
+        Insert::into("known_cycles")
+            .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
+            .column("cycle_id", Column::Uuid(cycles.keys().copied().collect()))
+            .column("product_id", Column::Uuid(cycles.into_values().collect()))
+            .on_conflict("ON CONFLICT (organization_id, cycle_id) DO NOTHING")
     }
 
     fn approved_at(&self, earning: &Earning, now: Timestamp) -> Option<Timestamp> {
@@ -103,6 +121,7 @@ impl Steps {
         let changed_at = Column::OptTime(self.changed.iter().map(|(_, e)| at(e)).collect());
         set.insert(insert(ctx, &self.opened).column("approved_at", opened_at));
         set.update(update(ctx, &self.changed).set("approved_at", changed_at));
+        set.insert(self.cycles(ctx));
         set.insert(remember(ctx, &self.remembered));
         journal.write_to(ctx, set);
         self.refreshed

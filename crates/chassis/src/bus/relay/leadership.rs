@@ -28,6 +28,7 @@ pub struct Leadership {
 
 impl Leadership {
     /// `role` is what there is one of per database.
+    #[must_use]
     pub fn new(db: Db, role: &'static str, name: &'static str) -> Self {
         Self { db, role, name, session: None, active: false }
     }

@@ -1,18 +1,18 @@
 //! Plans and their items, as they are read.
 
 use quittance_chassis::db::Db;
-use quittance_events::PlanTotal;
+use quittance_events::{PlanNetting, PlanTotal};
 use quittance_kernel::{
-    BatchId, CycleId, EarningId, IssueId, MemberId, OrganizationId, PlanId, Timestamp,
+    BatchId, CycleId, EarningId, IssueId, MemberId, OrganizationId, PlanId, ProductId, Timestamp,
 };
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::Narrowed;
 use crate::domain::order::MAX_ISSUES;
-use crate::domain::plan::{Filters, Plan, PlanItem, PlanState};
+use crate::domain::plan::{Filters, Netted, Plan, PlanItem, PlanState};
 use crate::store::sql::Sql;
-use crate::store::{StoreError, money};
+use crate::store::{StoreError, approval, money};
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -21,20 +21,24 @@ struct Row {
     filters: String,
     method: String,
     reference: String,
+    net_receivables: bool,
+    nettings: String,
     digest: String,
     state: String,
     totals: String,
     item_count: i64,
     excluded_count: i64,
     batch_id: Option<Uuid>,
+    approvals_needed: i64,
     expires_at: Timestamp,
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-const SELECT: &str = "SELECT id, created_by, filters, method, reference, digest, state, totals, \
-    item_count, excluded_count, batch_id, expires_at, version, created_at, updated_at FROM plans \
+const SELECT: &str = "SELECT id, created_by, filters, method, reference, \
+    net_receivables, nettings, digest, state, totals, item_count, excluded_count, batch_id, approvals_needed, expires_at, version, created_at, updated_at FROM \
+    plans \
     WHERE organization_id = ";
 
 /// Reads one plan.
@@ -44,7 +48,9 @@ pub(crate) async fn find(
     id: PlanId,
 ) -> Result<Option<Plan>, StoreError> {
     let sql = Sql::new(db.backend(), "").bind(SELECT, organization.0).bind(" AND id = ", id.0);
-    sql.one::<Row, _>(db.conn()).await?.map(plan).transpose()
+    let found = sql.one::<Row, _>(db.conn()).await?.map(plan).transpose()?;
+    let found = approved(db, organization, found.into_iter().collect()).await?;
+    Ok(found.into_iter().next())
 }
 
 /// Reads plans, the newest first: at most `limit`, those before `before`.
@@ -58,7 +64,27 @@ pub(crate) async fn list(
         .bind(SELECT, organization.0)
         .bind_some(" AND id < ", before.map(|id| id.0))
         .bind(" ORDER BY id DESC LIMIT ", i64::from(limit));
-    sql.all::<Row, _>(db.conn()).await?.into_iter().map(plan).collect()
+    let rows = sql.all::<Row, _>(db.conn()).await?;
+    let plans = rows.into_iter().map(plan).collect::<Result<_, StoreError>>()?;
+    approved(db, organization, plans).await
+}
+
+/// Adds to plans who has approved them. Read after them: of an approval that comes in between, the
+/// version of the plan is not known yet, so that nothing is decided on it.
+async fn approved(
+    db: &Db,
+    organization: OrganizationId,
+    mut plans: Vec<Plan>,
+) -> Result<Vec<Plan>, StoreError> {
+    if plans.is_empty() {
+        return Ok(plans);
+    }
+    let ids = plans.iter().map(|plan| plan.id.0).collect();
+    let mut approvals = approval::of_plans(db, organization, ids).await?;
+    for plan in &mut plans {
+        plan.approvals = approvals.remove(&plan.id).unwrap_or_default();
+    }
+    Ok(plans)
 }
 
 fn plan(row: Row) -> Result<Plan, StoreError> {
@@ -69,11 +95,19 @@ fn plan(row: Row) -> Result<Plan, StoreError> {
     let totals = totals.iter().map(|total| {
         Ok((money("plans", row.id, total.amount_minor, &total.currency)?, total.count))
     });
+    let nettings: Vec<PlanNetting> =
+        serde_json::from_str(&row.nettings).map_err(|_| corrupt("nettings"))?;
+    let nettings = nettings.iter().map(|netting| {
+        let amount = money("plans", row.id, netting.amount_minor, &netting.currency)?;
+        Ok(Netted { payee: MemberId(netting.payee_id), amount })
+    });
     Ok(Plan {
         id: PlanId(row.id),
         created_by: MemberId(row.created_by),
         filters: filters(narrowed).ok_or(corrupt("filters"))?,
         method: row.method.parse().map_err(|_| corrupt("method"))?,
+        net: row.net_receivables,
+        nettings: nettings.collect::<Result<_, StoreError>>()?,
         digest: row.digest,
         state: PlanState::ALL
             .into_iter()
@@ -84,6 +118,8 @@ fn plan(row: Row) -> Result<Plan, StoreError> {
         item_count: row.item_count,
         excluded_count: row.excluded_count,
         batch: row.batch_id.map(BatchId),
+        approvals: vec![],
+        needed: row.approvals_needed,
         expires_at: row.expires_at,
         version: row.version,
         created_at: row.created_at,
@@ -97,6 +133,7 @@ fn filters(narrowed: Narrowed) -> Option<Filters> {
         None => None,
     };
     Some(Filters {
+        product: narrowed.product_id.map(ProductId),
         cycle: narrowed.cycle_id.map(CycleId),
         payee: narrowed.payee_id.map(MemberId),
         start: narrowed.period_start,

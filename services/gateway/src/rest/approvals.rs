@@ -1,0 +1,142 @@
+//! Approvals of plans by others than their authors, and the amounts from which they are needed.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use quittance_proto::payouts::v1 as wire;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::auth::Caller;
+use crate::extract::{Body, Segments};
+use crate::problem::Problem;
+use crate::reply::{Reply, required};
+use crate::rest::plans::Plan;
+use crate::rest::shapes::{Id, time};
+use crate::state::Gateway;
+
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(approve)).routes(routes!(policies, set_policy))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PlanApprovalRequest {
+    /// Of the plan as you have seen it.
+    digest: String,
+}
+
+/// Approves an open plan of somebody else as it was shown. To approve it again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/admin/payout-plans/{id}/approve",
+    operation_id = "approvePlan",
+    tag = "plans",
+    params(("id" = Uuid, Path)),
+    request_body = PlanApprovalRequest,
+    responses((status = 200, body = Plan))
+)]
+async fn approve(
+    caller: Caller,
+    State(gateway): State<Gateway>,
+    Segments(id): Segments<Uuid>,
+    Body(body): Body<PlanApprovalRequest>,
+) -> Result<Reply<Plan>, Problem> {
+    let request =
+        caller.request(wire::ApprovePlanRequest { plan_id: id.to_string(), digest: body.digest });
+    let reply = gateway.approvals().approve_plan(request).await?.into_inner();
+    let plan = required(reply.plan, "plan")?;
+    let version = plan.version;
+    Ok(Reply::ok(Plan::from(plan)).version(version))
+}
+
+/// What needs approvals in one currency.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PayoutPolicy {
+    /// ISO 4217.
+    #[schema(example = "KZT")]
+    currency: String,
+    /// Payments of more than this, in minor units, need a plan that was approved.
+    above_minor: i64,
+    /// By how many others than its author; 0 is none.
+    approvers: i32,
+    version: i64,
+    updated_by: Id,
+    #[schema(value_type = DateTime<Utc>)]
+    updated_at: Option<DateTime<Utc>>,
+}
+
+impl From<wire::PayoutPolicy> for PayoutPolicy {
+    fn from(policy: wire::PayoutPolicy) -> Self {
+        Self {
+            currency: policy.currency_code,
+            above_minor: policy.above_minor,
+            approvers: policy.approvers,
+            version: policy.version,
+            updated_by: Id::new(policy.updated_by),
+            updated_at: time(policy.update_time),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct PayoutPolicies {
+    items: Vec<PayoutPolicy>,
+}
+
+/// Lists the amounts from which plans need approvals, one per currency.
+#[utoipa::path(
+    get,
+    path = "/api/admin/payout-policies",
+    operation_id = "listPayoutPolicies",
+    tag = "plans",
+    responses((status = 200, body = PayoutPolicies))
+)]
+async fn policies(
+    caller: Caller,
+    State(gateway): State<Gateway>,
+) -> Result<Json<PayoutPolicies>, Problem> {
+    let request = caller.request(wire::ListPayoutPoliciesRequest {});
+    let reply = gateway.approvals().list_payout_policies(request).await?.into_inner();
+    Ok(Json(PayoutPolicies { items: reply.policies.into_iter().map(Into::into).collect() }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WantedPolicy {
+    /// ISO 4217.
+    #[schema(example = "KZT")]
+    currency: String,
+    /// Not negative.
+    above_minor: i64,
+    /// 0 to 10.
+    approvers: i32,
+}
+
+/// Sets the amount from which plans need approvals in one currency. Holds at once, for plans that
+/// are open too.
+#[utoipa::path(
+    put,
+    path = "/api/admin/payout-policies",
+    operation_id = "setPayoutPolicy",
+    tag = "plans",
+    request_body = WantedPolicy,
+    responses((status = 200, body = PayoutPolicy))
+)]
+async fn set_policy(
+    caller: Caller,
+    State(gateway): State<Gateway>,
+    Body(body): Body<WantedPolicy>,
+) -> Result<Reply<PayoutPolicy>, Problem> {
+    let request = caller.request(wire::SetPayoutPolicyRequest {
+        currency_code: body.currency,
+        above_minor: body.above_minor,
+        approvers: body.approvers,
+    });
+    let reply = gateway.approvals().set_payout_policy(request).await?.into_inner();
+    Ok(Reply::ok(PayoutPolicy::from(required(reply.policy, "policy")?)))
+}

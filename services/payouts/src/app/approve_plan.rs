@@ -1,0 +1,81 @@
+//! Approving plans, and the amounts from which approvals are needed.
+
+use quittance_chassis::db::WriteSet;
+use quittance_kernel::{Ctx, PlanId};
+
+use super::plan::TRIES;
+use super::{Error, Payouts};
+use crate::domain::approval::{Approver, PayoutPolicy, Wanted};
+use crate::domain::plan::{Plan, PlanState};
+use crate::store;
+
+impl Payouts {
+    /// Approves a plan as it was seen. Approving it again answers with the plan as it is.
+    #[tracing::instrument(name = "payouts.approve_plan", skip_all, fields(plan.id = %id))]
+    pub(crate) async fn approve_plan(
+        &self,
+        ctx: &Ctx,
+        id: PlanId,
+        digest: &str,
+    ) -> Result<Plan, Error> {
+        let organization = ctx.organization();
+        for _ in 0..TRIES {
+            let plan = self.find_plan(ctx, id).await?;
+            let is_payee = store::approval::pays(&self.db, organization, id, ctx.member()).await?;
+            let plan = self.needing(ctx, plan).await?;
+            let by = Approver { member: ctx.member(), is_payee, digest };
+            let approved = match plan.approved(by, ctx.now) {
+                Ok(Some(approved)) => approved,
+                Ok(None) => return Ok(plan),
+                Err(refusal) => return Err(self.denied(ctx, &plan, refusal).await?),
+            };
+            let wrote = self.wrote(|| {
+                let mut set = WriteSet::new();
+                store::approval::approve(ctx, self.db.service(), &mut set, &plan, &approved);
+                set
+            });
+            if wrote.await? {
+                return Ok(approved);
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Lists what the organization asks for.
+    #[tracing::instrument(name = "payouts.policies", skip_all)]
+    pub(crate) async fn policies(&self, ctx: &Ctx) -> Result<Vec<PayoutPolicy>, Error> {
+        Ok(store::approval::policies(&self.db, ctx.organization()).await?)
+    }
+
+    /// Sets what is asked for in one currency.
+    #[tracing::instrument(name = "payouts.set_policy", skip_all)]
+    pub(crate) async fn set_policy(
+        &self,
+        ctx: &Ctx,
+        wanted: &Wanted,
+    ) -> Result<PayoutPolicy, Error> {
+        Self::permit_runs(ctx)?;
+        for _ in 0..TRIES {
+            let policies = self.policies(ctx).await?;
+            let before = policies.iter().find(|policy| policy.currency == wanted.currency);
+            let policy = wanted.after(before, ctx.member(), ctx.now);
+            let wrote = self.wrote(|| {
+                let mut set = WriteSet::new();
+                store::approval::set_policy(ctx, self.db.service(), &mut set, before, &policy);
+                set
+            });
+            if wrote.await? {
+                return Ok(policy);
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// A plan with the number of approvals that it needs now, as long as it is open.
+    pub(super) async fn needing(&self, ctx: &Ctx, plan: Plan) -> Result<Plan, Error> {
+        if plan.state_at(ctx.now) != PlanState::Open {
+            return Ok(plan);
+        }
+        Ok(plan.needing(&self.policies(ctx).await?))
+    }
+}

@@ -1,0 +1,70 @@
+//! The approval service.
+
+use quittance_chassis::grpc::{caller, detached};
+use quittance_chassis::problem::invalid;
+use quittance_proto::payouts::v1 as proto;
+use quittance_proto::payouts::v1::approval_service_server::ApprovalService;
+use tonic::{Request, Response, Status};
+
+use super::{convert, plan_convert};
+use crate::app::{Error, Payouts};
+use crate::domain::approval::{PayoutPolicy, Wanted};
+
+#[tonic::async_trait]
+impl ApprovalService for Payouts {
+    async fn approve_plan(
+        &self,
+        request: Request<proto::ApprovePlanRequest>,
+    ) -> Result<Response<proto::ApprovePlanResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.into_inner();
+        let id = convert::id("plan_id", &message.plan_id)?;
+        if message.digest.is_empty() {
+            return Err(invalid("digest", "must be given"));
+        }
+        let (payouts, now) = (self.clone(), caller.ctx.now);
+        let approved =
+            detached(async move { payouts.approve_plan(&caller.ctx, id, &message.digest).await });
+        let plan = plan_convert::plan(&approved.await?, now);
+        Ok(Response::new(proto::ApprovePlanResponse { plan: Some(plan) }))
+    }
+
+    async fn list_payout_policies(
+        &self,
+        request: Request<proto::ListPayoutPoliciesRequest>,
+    ) -> Result<Response<proto::ListPayoutPoliciesResponse>, Status> {
+        let caller = caller(&request)?;
+        let policies = self.policies(&caller.ctx).await?;
+        let policies = policies.iter().map(policy).collect();
+        Ok(Response::new(proto::ListPayoutPoliciesResponse { policies }))
+    }
+
+    async fn set_payout_policy(
+        &self,
+        request: Request<proto::SetPayoutPolicyRequest>,
+    ) -> Result<Response<proto::SetPayoutPolicyResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let currency = message
+            .currency_code
+            .parse()
+            .map_err(|_| invalid("currency_code", "must be an ISO 4217 code"))?;
+        let wanted = Wanted::new(currency, message.above_minor, message.approvers.into())
+            .map_err(Error::from)?;
+        let payouts = self.clone();
+        let set = detached(async move { payouts.set_policy(&caller.ctx, &wanted).await });
+        let policy = Some(policy(&set.await?));
+        Ok(Response::new(proto::SetPayoutPolicyResponse { policy }))
+    }
+}
+
+fn policy(policy: &PayoutPolicy) -> proto::PayoutPolicy {
+    proto::PayoutPolicy {
+        currency_code: policy.currency.code().to_owned(),
+        above_minor: policy.above_minor,
+        approvers: i32::try_from(policy.approvers).unwrap_or(i32::MAX),
+        version: policy.version,
+        updated_by: policy.updated_by.to_string(),
+        update_time: Some(convert::time(policy.updated_at)),
+    }
+}
