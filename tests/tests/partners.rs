@@ -71,7 +71,7 @@ async fn a_partner_payout_goes_from_pending_to_paid_and_everybody_can_read_it() 
         let other = shop.person("other@shop.example", &["member"]).await;
         other.get(&path).await.refused(404, "PARTNER_NOT_FOUND");
         let stats = shop.admin.get(&format!("{PAYOUTS}/stats")).await.expect(200);
-        let entries = stats["entries"].as_array().unwrap();
+        let entries = stats["states"].as_array().unwrap();
         let of = |status: &str| entries.iter().find(|entry| entry["status"] == status).unwrap();
         assert_eq!(
             (&of("paid")["amountMinor"], &of("paid")["count"]),

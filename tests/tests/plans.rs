@@ -45,10 +45,10 @@ async fn a_plan_keeps_back_what_it_shows_and_is_stale_when_the_debt_has_changed(
         assert_ne!(shown["digest"], gross["digest"]);
         let path =
             |plan: &Value| format!("/api/admin/payout-plans/{}", plan["planId"].as_str().unwrap());
-        let plan = shop.admin.get(&path(&shown)).await.expect(200);
+        let stored = shop.admin.get(&path(&shown)).await.expect(200);
         let netted = json!([{ "testerId": shop.tester.member_id, "amountMinor": 800_000,
             "currency": "KZT" }]);
-        assert_eq!((&plan["nettings"], &plan["netReceivables"]), (&netted, &json!(true)));
+        assert_eq!((&stored["nettings"], &stored["netReceivables"]), (&netted, &json!(true)));
 
         // Another debt comes up in between: nothing is paid.
         let fifth = shop.approved(1).await.remove(0);

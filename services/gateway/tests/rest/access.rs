@@ -104,9 +104,13 @@ async fn whoever_views_as_somebody_else_may_look_but_not_write() {
     let cycle = format!("/api/test-cycles/{ID}");
     let answer = with_token(&house, "PATCH", &cycle, &token, json!({"name": "x"})).await;
     assert_eq!(answer.problem(), (403, "IMPERSONATION_READ_ONLY".to_owned()));
-    let note: issues::NoteImpersonationRequest = house.fake.only_call().message();
+    let calls = house.fake.calls();
+    let call = |path| calls.iter().find(|call| call.path == path).unwrap();
+    let note: issues::NoteImpersonationRequest = call(NOTE).message();
     let written = (note.method.as_str(), note.path.as_str(), note.refused);
     assert_eq!(written, ("PATCH", cycle.as_str(), true));
+    let denial: audit::NoteDenialRequest = call(DENIAL).message();
+    assert_eq!(denial.reason, "IMPERSONATION_READ_ONLY");
     let preview = format!("{cycle}/verification-gate/preview");
     let question = json!({"requiresVerification": true});
     assert_eq!(with_token(&house, "POST", &preview, &token, question).await.status, 200);

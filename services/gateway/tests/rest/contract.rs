@@ -168,7 +168,7 @@ async fn a_batch_carries_its_key_and_says_when_it_was_replayed() {
             "batchId": ID,
             "groups": [{
                 "testerId": OTHER, "payoutId": ID, "issueIds": [ID], "method": "kaspi",
-                "reference": "R-1",
+                "reference": "R-1", "nettedMinor": 0,
                 "totals": [{"currency": "KZT", "amountMinor": 1_500_000, "count": 1}],
             }],
             "totals": [{"currency": "KZT", "amountMinor": 1_500_000, "count": 1}],

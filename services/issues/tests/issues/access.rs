@@ -6,11 +6,11 @@ use quittance_kernel::Role;
 #[test]
 fn auditors_and_finance_write_nothing() {
     let reads = ["Get", "List", "Stream", "Preview", "BatchGet", "Count"];
-    // Whoever they are viewed as, viewing is written down and can be ended.
-    let of_viewing = ["EndImpersonation", "NoteImpersonation"];
+    // Viewing is written down and can be ended whoever is viewed; refusals are noted for everybody.
+    let notes = ["EndImpersonation", "NoteImpersonation", "NoteDenial"];
     for (path, roles) in ACCESS {
         let method = path.rsplit('/').next().unwrap_or_default();
-        if !of_viewing.contains(&method) && !reads.iter().any(|read| method.starts_with(read)) {
+        if !notes.contains(&method) && !reads.iter().any(|read| method.starts_with(read)) {
             assert!(!roles.contains(&Role::Auditor) && !roles.contains(&Role::Finance), "{path}");
         }
     }

@@ -88,17 +88,20 @@ fn with_items(
         }
         set.insert(insert_payouts(ctx, settlement));
         receivable::keep_back(ctx, &mut set, &mut journal, settlement);
-        if settlement.is_executed() {
-            execution::start(ctx, &mut set, &mut journal, settlement, accounts);
-        } else {
-            tell_payouts(ctx, &mut journal, settlement);
-        }
-        tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
     }
     let all: Vec<&Item> = items.iter().collect();
     set.insert(insert_items(ctx, settlement, &all));
-    if !settlement.is_executed() {
+    let executed = settlement.is_executed();
+    if !executed {
         tell_items(ctx, &mut journal, settlement, items);
+    }
+    if first && executed {
+        execution::start(ctx, &mut set, &mut journal, settlement, accounts);
+    } else if first {
+        tell_payouts(ctx, &mut journal, settlement);
+    }
+    if first {
+        tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
     }
     journal.write_to(ctx, &mut set);
     set

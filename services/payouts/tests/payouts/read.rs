@@ -148,7 +148,7 @@ async fn all_earnings_are_streamed_in_order() {
             earnings.extend(page.earnings);
         }
         assert_eq!(earnings.len(), 1_007);
-        assert!(earnings.is_sorted_by(|a, b| a.earning_id < b.earning_id));
+        assert!(earnings.is_sorted_by(|a, b| a.issue_id < b.issue_id));
         let paid = earnings.iter().filter(|earning| earning.state() == proto::EarningState::Paid);
         assert!(paid.clone().all(|e| e.reference == "KASPI-1" && e.pay_time.is_some()));
         assert_eq!(paid.count(), 1_001);
