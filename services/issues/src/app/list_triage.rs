@@ -35,8 +35,10 @@ impl Issues {
         let mut cursor = Cursor::parse(paging, "triage".to_owned())?;
         let (after, limit) = (cursor.after.take(), cursor.limit());
         let conn = self.db.conn();
-        let rows = inbox(conn, in_charge(ctx), after, limit).await?;
-        let (issue_count, cycle_count) = inbox_size(conn, in_charge(ctx)).await?;
+        let (rows, (issue_count, cycle_count)) = tokio::try_join!(
+            inbox(conn, in_charge(ctx), after, limit),
+            inbox_size(conn, in_charge(ctx)),
+        )?;
         let items = rows.into_iter().map(IssueDetail::from).collect();
         let page = cursor.page(items, |IssueDetail { issue, .. }| {
             let key = Urgency { severity: issue.severity, created_at: issue.created_at };
