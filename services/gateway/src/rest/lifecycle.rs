@@ -4,6 +4,7 @@
 use axum::extract::State;
 use quittance_proto::payouts::v1 as wire;
 use serde::{Deserialize, Serialize};
+use tonic::metadata::MetadataMap;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -78,6 +79,17 @@ fn texts(issues: &[Uuid]) -> Vec<String> {
     issues.iter().map(Uuid::to_string).collect()
 }
 
+fn undone(
+    payout: Option<wire::Payout>,
+    issues: Vec<String>,
+    metadata: &MetadataMap,
+) -> Result<Reply<UndonePayout>, Problem> {
+    let payout = Payout::from(required(payout, "payout")?);
+    let version = payout.version;
+    let undone = UndonePayout { payout, issue_ids: ids(issues) };
+    Ok(Reply::ok(undone).version(version).remembered(metadata))
+}
+
 /// Declares a paid payout, or some of its issues, void: the payment stays visible, and the payee
 /// owes the money back.
 #[utoipa::path(
@@ -139,10 +151,7 @@ async fn give_back(
     };
     let reply = gateway.lifecycle().return_payout(key.request(&caller, message)).await?;
     let (metadata, reply, _) = reply.into_parts();
-    let payout = Payout::from(required(reply.payout, "payout")?);
-    let version = payout.version;
-    let undone = UndonePayout { payout, issue_ids: ids(reply.issue_ids) };
-    Ok(Reply::ok(undone).version(version).remembered(&metadata))
+    undone(reply.payout, reply.issue_ids, &metadata)
 }
 
 /// Gives up a payout that was approved and not paid.
@@ -169,10 +178,7 @@ async fn cancel(
     };
     let reply = gateway.lifecycle().cancel_payout(key.request(&caller, message)).await?;
     let (metadata, reply, _) = reply.into_parts();
-    let payout = Payout::from(required(reply.payout, "payout")?);
-    let version = payout.version;
-    let undone = UndonePayout { payout, issue_ids: ids(reply.issue_ids) };
-    Ok(Reply::ok(undone).version(version).remembered(&metadata))
+    undone(reply.payout, reply.issue_ids, &metadata)
 }
 
 /// Declares void what is owed for issues and not paid, all or nothing.

@@ -147,8 +147,6 @@ impl Payouts {
             .await
             .map_err(Error::Write)?;
         tx.commit().await.map_err(Error::Write)?;
-        // The events were written with the set, of which the transaction's own journal knows nothing.
-        self.db.committed().notify_one();
         fail_point!("rail::after_outcome");
         Ok(())
     }

@@ -132,8 +132,6 @@ impl Payouts {
             tx.insert(key.remember(ctx, reply.encode_to_vec())).await.map_err(Error::Write)?;
         }
         tx.commit().await.map_err(Error::Write)?;
-        // The events were written with the set, of which the transaction's own journal knows nothing.
-        self.db.committed().notify_one();
         Ok(reply)
     }
 }

@@ -72,8 +72,6 @@ impl Payouts {
             write(&tx, self.db.service(), reviews, steps, &contexts).await?;
         }
         tx.commit().await.map_err(Error::Write)?;
-        // The events were written with the set, of which the transaction's own journal knows nothing.
-        self.db.committed().notify_one();
         Ok(())
     }
 }
