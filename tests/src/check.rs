@@ -71,6 +71,7 @@ impl Books {
         assert_eq!(audited, items + reversed, "a payment has not exactly one audit row");
         self.rails_at_rest().await;
         self.debts_at_rest().await;
+        self.inbox_at_rest().await;
         Counts {
             payouts: number(&self.payouts, "SELECT count(*) FROM payouts").await,
             paid_items: items,
@@ -111,6 +112,15 @@ impl Books {
                       (SELECT CAST(COALESCE(SUM(n.amount_minor), 0) AS BIGINT) FROM nettings n \
                        WHERE n.payout_id = p.id)";
         assert_eq!(number(&self.payouts, netted).await, 0, "a payout keeps back something else");
+    }
+
+    /// The count of undecided issues that is kept for each cycle, against the issues.
+    async fn inbox_at_rest(&self) {
+        let miscounted = "SELECT count(*) FROM cycles c LEFT JOIN cycle_inbox b \
+                          ON b.cycle_id = c.id WHERE COALESCE(b.undecided, 0) <> \
+                          (SELECT count(*) FROM issues i WHERE i.cycle_id = c.id \
+                           AND i.status = 'open' AND i.review = 'pending')";
+        assert_eq!(number(&self.issues, miscounted).await, 0, "a cycle's inbox is miscounted");
     }
 
     /// Whether every event has reached the bus: no outbox has a row left.

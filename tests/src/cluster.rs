@@ -51,8 +51,20 @@ pub struct Cluster {
 impl Cluster {
     /// Starts the nodes. `binary` is the `node` executable of this package.
     pub async fn start(binary: &Path, nodes: &[Node], store: Store, bus: Bus) -> Self {
+        Self::start_with(binary, nodes, store, bus, |_| ()).await
+    }
+
+    /// As [`Cluster::start`], with a configuration that has been changed.
+    pub async fn start_with(
+        binary: &Path,
+        nodes: &[Node],
+        store: Store,
+        bus: Bus,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let files = TempDir::new().unwrap();
         let (mut config, databases) = configuration(store, bus, &files).await;
+        change(&mut config);
         // Fixed ports: a node that is started again must be found where it was.
         config.gateway.listen = free_port();
         for backend in [&mut config.issues, &mut config.payouts, &mut config.balance] {
@@ -200,6 +212,10 @@ fn environment(config: &Config) -> HashMap<String, String> {
         if let Some(url) = &backend.database_url {
             all.insert(format!("{name}__DATABASE_URL"), url.expose_secret().to_owned());
         }
+    }
+    if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+        all.insert("TELEMETRY__OTLP_ENDPOINT".to_owned(), endpoint.clone());
+        all.insert("TELEMETRY__TRACE_RATIO".to_owned(), config.telemetry.trace_ratio.to_string());
     }
     if let Some(url) = &config.bus.amqp_url {
         all.insert("BUS__AMQP_URL".to_owned(), url.expose_secret().to_owned());

@@ -18,6 +18,7 @@ pub use steps::die_at_every_step;
 
 const PATH: &str = "/api/admin/payouts/batch-pay";
 const PER_BATCH: usize = 5;
+const MORE_THAN_A_PIECE: usize = 1_005;
 
 /// Where a process dies by itself, in the order of a payment.
 const POINTS: [&str; 4] =
@@ -95,9 +96,18 @@ async fn outcome(fault: &str, cluster: &Cluster, injected: usize, asked: usize) 
 
 /// One process that dies at a fail point in the middle of a batch, restarts, and is asked again.
 pub async fn die_at(binary: &Path, point: &str, store: Store, bus: Bus) -> Outcome {
+    die_in(binary, point, PER_BATCH, store, bus).await
+}
+
+/// As [`die_at`], between two statements of a batch that is too large for one.
+pub async fn die_between_pieces(binary: &Path, store: Store, bus: Bus) -> Outcome {
+    die_in(binary, "pay::between_pieces", MORE_THAN_A_PIECE, store, bus).await
+}
+
+async fn die_in(binary: &Path, point: &str, size: usize, store: Store, bus: Bus) -> Outcome {
     let mut cluster = Cluster::start(binary, &[Node::Standalone], store, bus).await;
     let shop = Shop::open_at(&cluster.base).await;
-    let issues = shop.approved(PER_BATCH).await;
+    let issues = shop.approved(size).await;
     Books::open(&cluster.config).await.when_quiet().await;
     arm(&mut cluster, point).await;
     let order = Order::new(&shop, &issues);

@@ -1,12 +1,16 @@
 //! Bad input gets a clear answer and changes nothing.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use quittance_proto::payouts::v1::BatchPayRequest;
+use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::check::{Books, number};
 use system_tests::http::answer;
 use system_tests::story::{Shop, batch, payment};
-use system_tests::world::{BOTH, World};
+use system_tests::world::{BOTH, Bus, Store, World};
+use tonic::Code;
+use tonic::codec::CompressionEncoding;
 use uuid::Uuid;
 
 const BATCH: &str = "/api/admin/payouts/batch-pay";
@@ -241,4 +245,27 @@ async fn a_closed_cycle_takes_no_reports_and_leaves_the_inbox() {
         assert_eq!((&inbox["issueCount"], &inbox["cycleCount"]), (&json!(0), &json!(0)));
         world.close().await;
     }
+}
+
+/// A body that is small on the wire and huge once it is unpacked is refused by what it unpacks to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_unpacks_to_more_than_may_be_sent_is_refused() {
+    let world = World::start(Store::Sqlite, Bus::InProcess).await;
+    let shop = Shop::open(&world).await;
+    let channel = quittance_chassis::grpc::client(&world.config.payouts.url).unwrap();
+    let mut payouts = PayoutServiceClient::new(channel)
+        .send_compressed(CompressionEncoding::Gzip)
+        .max_encoding_message_size(usize::MAX);
+    let mut send = async |bytes: usize| {
+        let message = BatchPayRequest { request_id: "a".repeat(bytes), ..Default::default() };
+        let mut request = tonic::Request::new(message);
+        let bearer = format!("Bearer {}", shop.admin.token);
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        payouts.batch_pay(request).await.unwrap_err().code()
+    };
+    let refused = send(64 << 20).await;
+    assert!(matches!(refused, Code::OutOfRange | Code::ResourceExhausted), "{refused:?}");
+    // It lives, and reads what is packed honestly.
+    assert_eq!(send(8).await, Code::InvalidArgument);
+    world.close().await;
 }

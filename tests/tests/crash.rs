@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use system_tests::fault::{Outcome, die_at, die_at_every_step, everywhere, kill_in_turn};
+use system_tests::fault::{
+    Outcome, die_at, die_at_every_step, die_between_pieces, everywhere, kill_in_turn,
+};
 use system_tests::world::BOTH;
 
 fn binary() -> &'static Path {
@@ -18,6 +20,13 @@ fn unharmed(outcome: &Outcome) {
 async fn a_process_killed_at_every_step_of_a_batch_pays_each_issue_once() {
     for (point, store, bus) in everywhere() {
         unharmed(&die_at(binary(), point, store, bus).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_between_the_pieces_of_a_large_batch_pays_all_of_it_once() {
+    for (store, bus) in BOTH {
+        unharmed(&die_between_pieces(binary(), store, bus).await);
     }
 }
 

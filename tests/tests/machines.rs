@@ -11,6 +11,7 @@ use std::rc::Rc;
 use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest};
 use serde_json::{Value, json};
+use system_tests::check::Books;
 use system_tests::story::{Shop, id, payment};
 use system_tests::world::{Bus, Store, World, eventually};
 use system_tests::{Answer, Person};
@@ -233,7 +234,12 @@ fn walk(store: Store, cases: u32) {
         Ok(())
     });
     let stage = Rc::into_inner(STAGE.take().unwrap()).unwrap();
-    stage.runtime.block_on(world.close());
+    stage.runtime.block_on(async {
+        if outcome.is_ok() {
+            Books::open(&world.config).await.when_quiet().await;
+        }
+        world.close().await;
+    });
     if let Err(error) = outcome {
         panic!("{error}");
     }

@@ -33,6 +33,8 @@ fn main() -> anyhow::Result<()> {
             outcomes.push(fault::die_at(&node, point, store, bus).await);
         }
         for (store, bus) in BOTH {
+            eprintln!("between the pieces of a large batch on {store:?} …");
+            outcomes.push(fault::die_between_pieces(&node, store, bus).await);
             eprintln!("plans and voids on {store:?} …");
             outcomes.extend(fault::die_at_every_step(&node, store, bus).await);
         }

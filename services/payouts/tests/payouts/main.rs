@@ -7,6 +7,7 @@ mod facts;
 mod lifecycle;
 mod partners;
 mod pay;
+mod pieces;
 mod race;
 mod rails;
 mod read;
