@@ -194,24 +194,39 @@ impl Browser {
         self.call(&format!("/element/{element}/value"), Some(json!({ "text": text }))).await;
     }
 
-    /// Presses a key wherever the focus is.
+    /// Presses a key wherever the focus is, once the page is whole.
     pub async fn press(&self, key: &str) {
+        let start = Instant::now();
+        while self.run("return document.readyState").await != "complete" {
+            assert!(start.elapsed() < PATIENCE, "the page is not complete");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let actions = json!({ "actions": [{ "type": "key", "id": "keys", "actions": [
             { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key },
         ] }] });
         self.call("/actions", Some(actions)).await;
     }
 
-    /// Sets the size of the window.
-    pub async fn resize(&self, width: u32, height: u32) {
-        self.call("/window/rect", Some(json!({ "width": width, "height": height }))).await;
+    /// Looks at pages as on a phone.
+    pub async fn as_phone(&self) {
+        let screen = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+        self.devtools("Emulation.setDeviceMetricsOverride", screen).await;
+    }
+
+    /// Looks at pages as on a desk again.
+    pub async fn as_desktop(&self) {
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+    }
+
+    async fn devtools(&self, command: &str, params: Value) {
+        let command = json!({ "cmd": command, "params": params });
+        self.call("/goog/cdp/execute", Some(command)).await;
     }
 
     /// Tells the page how its reader likes to see things, such as `prefers-color-scheme` as `dark`.
     pub async fn prefer(&self, name: &str, value: &str) {
         let features = json!({ "features": [{ "name": name, "value": value }] });
-        let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": features });
-        self.call("/goog/cdp/execute", Some(command)).await;
+        self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
     /// Takes a picture of the page into `docs/screenshots` if `QUITTANCE_SCREENSHOTS` is set.

@@ -121,10 +121,10 @@ async fn a_report_goes_through_triage_and_payment_by_forms_alone() {
             let mut admin =
                 Visitor::signed_in(&world.base, &shop.organization, "admin@shop.example").await;
             admin.open("/app/admin/payouts").await;
-            admin.page.contains("name=\"payee\"").then_some(admin)
+            let queued = admin.page.contains("name=\"payee\"");
+            (queued && admin.text("unpaid") == "₸ 9,500.50 · 1 issues").then_some(admin)
         });
         let mut admin = page.await;
-        assert_eq!(admin.text("unpaid"), "₸ 9,500.50 · 1 issues");
         let nobody = admin.send("/app/admin/payouts/confirm", &[]).await;
         assert_eq!(nobody.status, 400, "{}", nobody.text);
         let payee = shop.tester.member_id.as_str();
@@ -195,6 +195,112 @@ async fn whoever_views_as_a_member_sees_a_banner_no_administration_and_changes_n
         assert_eq!(log["items"][0]["reason"], json!("a question"), "{log}");
         assert!(log["items"][0]["endedAt"].is_string(), "{log}");
         assert_eq!(log["items"][0]["refusals"], json!(1), "{log}");
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rates_are_set_in_the_settings_of_a_cycle() {
+    for (store, bus) in BOTH {
+        let world = World::start(store, bus).await;
+        let shop = Shop::open(&world).await;
+        let mut admin =
+            Visitor::signed_in(&world.base, &shop.organization, "admin@shop.example").await;
+        let settings = format!("/app/test-cycles/{}/settings", shop.cycle);
+        admin.open(&settings).await;
+        assert_eq!(admin.text("gate"), "Not required");
+        let version = admin.value("version");
+        let rates = |high: &'static str, currency: &'static str, key: &'static str| {
+            [("rates", "own"), ("high", high), ("currency", currency), ("key", key)]
+        };
+        let path = format!("{settings}/rates");
+        // Another currency needs all four; what was typed stays.
+        let refused = admin.send(&path, &rates("12.50", "USD", "k-1")).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        admin.shows("name=\"high\" value=\"12.50\"");
+        let mut fields = rates("9,000", "KZT", "k-2").to_vec();
+        fields.push(("version", &version));
+        let saved = admin.send(&path, &fields).await;
+        assert_eq!(saved.status, 200, "{}", saved.text);
+        admin.shows("name=\"high\" value=\"9,000\"");
+        admin.shows("high ₸ 9,000");
+        // Somebody who has seen an older version does not write over it.
+        fields[3] = ("key", "k-3");
+        let stale = admin.send(&path, &fields).await;
+        assert_eq!(stale.status, 409, "{}", stale.text);
+        let cycle = shop.admin.get(&format!("/api/test-cycles/{}", shop.cycle)).await.expect(200);
+        assert_eq!(cycle["payoutRates"]["high"], json!(900_000), "{cycle}");
+
+        let lead = shop.person("lead@shop.example", &["lead"]).await;
+        let body = json!({ "leadIds": [lead.member_id] });
+        let _ =
+            shop.admin.patch(&format!("/api/test-cycles/{}", shop.cycle), body).await.expect(200);
+        let mut lead =
+            Visitor::signed_in(&world.base, &shop.organization, "lead@shop.example").await;
+        lead.open(&settings).await;
+        assert!(!lead.page.contains("Save the rates"), "{}", lead.page);
+        let refused = lead.send(&path, &rates("1", "KZT", "k-4")).await;
+        assert_eq!(refused.status, 403, "{}", refused.text);
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partners_payouts_are_created_approved_rejected_and_paid_on_their_page() {
+    const PAGE: &str = "/app/admin/partners";
+    for (store, bus) in BOTH {
+        let world = World::start(store, bus).await;
+        let shop = Shop::open(&world).await;
+        let mut admin =
+            Visitor::signed_in(&world.base, &shop.organization, "admin@shop.example").await;
+        admin.open(PAGE).await;
+        admin.shows("No payouts here.");
+        let partner = shop.tester.member_id.as_str();
+        let create = |amount: &'static str, key: &'static str| {
+            [
+                ("partner", partner),
+                ("amount", amount),
+                ("currency", "usd"),
+                ("period", "2026-02"),
+                ("key", key),
+            ]
+        };
+        let refused = admin.send(PAGE, &create("a lot", "k-1")).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        admin.shows("value=\"a lot\"");
+        for (amount, key) in [("120.50", "k-2"), ("1,000", "k-3")] {
+            let made = admin.send(PAGE, &create(amount, key)).await;
+            assert_eq!(made.status, 200, "{}", made.text);
+            admin.shows("Created. It waits for approval.");
+        }
+        admin.shows("$ 1,120.50 <span class=\"muted\">· 2 payouts</span>");
+        let list = shop.admin.get("/api/admin/payouts/list").await.expect(200);
+        let ids: Vec<&str> =
+            list["items"].as_array().unwrap().iter().map(|of| of["id"].as_str().unwrap()).collect();
+        let why = format!("{PAGE}/{}/reject", ids[0]);
+        let rejected = admin.send(&why, &[("why", "counted twice"), ("key", "k-4")]).await;
+        assert_eq!(rejected.status, 200, "{}", rejected.text);
+        admin.shows("counted twice");
+        // One of the two cannot be approved: none is.
+        let path = format!("{PAGE}/approve");
+        let both = [("payout", ids[0]), ("payout", ids[1]), ("key", "k-5")];
+        let refused = admin.send(&path, &both).await;
+        assert_eq!(refused.status, 409, "{}", refused.text);
+        let approved = admin.send(&path, &[("payout", ids[1]), ("key", "k-6")]).await;
+        assert_eq!(approved.status, 200, "{}", approved.text);
+        let path = format!("{PAGE}/{}/pay", ids[1]);
+        let fields = [("method", "2"), ("reference", "WIRE-1"), ("key", "k-7")];
+        let paid = admin.send(&path, &fields).await;
+        assert_eq!(paid.status, 200, "{}", paid.text);
+        admin.shows("WIRE-1");
+        admin.open(&format!("{PAGE}?q=WIRE")).await;
+        assert!(!admin.page.contains("counted twice"), "{}", admin.page);
+        let file = admin.ask(Method::GET, &format!("{PAGE}/export.csv"), None).await;
+        assert!(file.text.contains("WIRE-1"), "{}", file.text);
+        // The log has all of it, and its chain holds.
+        admin.open("/app/admin/audit").await;
+        assert_eq!(admin.text("chains"), "Chain: holds");
+        admin.shows("payout.approved");
         world.close().await;
     }
 }

@@ -178,5 +178,5 @@ async fn a_service_that_is_away_is_a_page_and_tells_nothing_of_our_insides() {
     let page = send(&Method::GET, "/app/issues", Some(&token(&[Role::Member])), "").await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     let page = text(page).await;
-    assert!(page.contains("temporarily unavailable") && !page.contains("127.0.0.1"), "{page}");
+    assert!(page.contains("Temporarily unavailable") && !page.contains("127.0.0.1"), "{page}");
 }
