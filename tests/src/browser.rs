@@ -176,7 +176,9 @@ impl Browser {
             "const found = document.querySelector({}); return found ? found.innerText : '';",
             json!(css)
         );
-        let text = self.run(&script).await;
+        // A page that is just being left says nothing.
+        let body = json!({ "script": script, "args": [] });
+        let text = self.try_call("/execute/sync", Some(body)).await.unwrap_or_default();
         let text = text.as_str().unwrap_or_default().replace('\u{a0}', " ");
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }

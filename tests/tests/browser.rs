@@ -133,7 +133,7 @@ async fn an_admin_logs_in_selects_three_testers_and_pays_them_by_kaspi() {
         })
         .await;
         browser.goto("/app/admin/payouts").await;
-        browser.says("#pay-queue", "Nazira 1 issues ₸ 1,000").await;
+        browser.says("#pay-queue", "Nazira 1 issue ₸ 1,000").await;
         drop(browser);
         world.close().await;
     }

@@ -92,7 +92,7 @@ async fn a_report_goes_through_triage_and_payment_by_forms_alone() {
         let mut admin =
             Visitor::signed_in(&world.base, &shop.organization, "admin@shop.example").await;
         admin.open("/app/admin/triage").await;
-        assert_eq!(admin.text("inbox"), "Inbox: 1 untriaged issues across 1 cycles");
+        assert_eq!(admin.text("inbox"), "Inbox: 1 untriaged issue across 1 cycle");
         admin.shows("₸ 8,000");
         let (issue, key) = (admin.value("issue"), admin.value("key"));
         let decision = |amount: &'static str, key: &str| {
@@ -122,7 +122,7 @@ async fn a_report_goes_through_triage_and_payment_by_forms_alone() {
                 Visitor::signed_in(&world.base, &shop.organization, "admin@shop.example").await;
             admin.open("/app/admin/payouts").await;
             let queued = admin.page.contains("name=\"payee\"");
-            (queued && admin.text("unpaid") == "₸ 9,500.50 · 1 issues").then_some(admin)
+            (queued && admin.text("unpaid") == "₸ 9,500.50 · 1 issue").then_some(admin)
         });
         let mut admin = page.await;
         let nobody = admin.send("/app/admin/payouts/confirm", &[]).await;

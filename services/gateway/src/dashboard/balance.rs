@@ -119,7 +119,7 @@ impl Viewer {
             earned: sum(|total| total.earned_minor, ""),
             pending: sum(|total| total.pending_minor, ""),
             awaiting: sum(|total| total.awaiting_minor, "~"),
-            awaiting_count: locale.count(balance.awaiting_count),
+            awaiting_count: locale.counted(balance.awaiting_count, "issue"),
             owed: balance
                 .totals
                 .iter()

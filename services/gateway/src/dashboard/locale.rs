@@ -122,6 +122,12 @@ impl Locale {
         if number < 0 { format!("-{digits}") } else { digits }
     }
 
+    /// The same with its word: `1 issue`, `12 issues`.
+    pub(super) fn counted(self, number: i64, word: &str) -> String {
+        let plural = if number == 1 { "" } else { "s" };
+        format!("{} {word}{plural}", self.count(number))
+    }
+
     /// A share in whole percent; a dash of nothing.
     pub(super) fn percent(self, part: i64, whole: i64) -> String {
         let scaled = i128::from(part) * 200 + i128::from(whole);
@@ -241,6 +247,8 @@ mod tests {
     fn counts_shares_and_days() {
         assert_eq!(English.count(10_000), "10,000");
         assert_eq!(English.count(-3), "-3");
+        assert_eq!(English.counted(1, "issue"), "1 issue");
+        assert_eq!(German.counted(1_200, "issue"), "1.200 issues");
         assert_eq!(English.percent(30, 42), "71%");
         assert_eq!(German.percent(1, 2), "50\u{a0}%");
         assert_eq!(English.percent(0, 0), "–");

@@ -83,7 +83,7 @@ impl Viewer {
                 sums.iter().map(|(code, minor)| self.locale.money(*minor, code)).collect();
             StateCard {
                 label,
-                count: self.locale.count(super::view::number(&totals)),
+                count: self.locale.counted(super::view::number(&totals), "payout"),
                 sums: if texts.is_empty() { "0".to_owned() } else { texts.join(" + ") },
             }
         };

@@ -223,9 +223,9 @@ pub(super) async fn preview(
     let preview = Preview {
         effective: reply.effective_gate,
         payable: viewer.sums(&reply.becomes_payable),
-        payable_count: viewer.locale.count(number(&reply.becomes_payable)),
+        payable_count: viewer.locale.counted(number(&reply.becomes_payable), "issue"),
         blocked: viewer.sums(&reply.becomes_blocked),
-        blocked_count: viewer.locale.count(number(&reply.becomes_blocked)),
+        blocked_count: viewer.locale.counted(number(&reply.becomes_blocked), "issue"),
     };
     shown(&viewer, id, &typed, Some(preview), None).await
 }

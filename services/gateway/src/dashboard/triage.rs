@@ -99,8 +99,8 @@ async fn shown(
     };
     let page = TriagePage {
         frame: frame.with(problem),
-        issue_count: viewer.locale.count(inbox.issue_count),
-        cycle_count: viewer.locale.count(inbox.cycle_count),
+        issue_count: viewer.locale.counted(inbox.issue_count, "untriaged issue"),
+        cycle_count: viewer.locale.counted(inbox.cycle_count, "cycle"),
         rows: inbox.issues.into_iter().map(|issue| viewer.row(issue)).collect(),
         page_token: asked.page_token.clone(),
         next_page: some(inbox.next_page_token),
