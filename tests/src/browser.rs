@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over WebDriver (W3C): its protocol is a dozen JSON calls.
+//! A headless Chromium, driven over `WebDriver` (W3C): its protocol is a dozen JSON calls.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The key under which WebDriver names an element.
+/// The key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How long a page may take to show what a test waits for.

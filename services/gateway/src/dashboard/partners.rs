@@ -95,9 +95,10 @@ impl Viewer {
         ]
     }
 
-    fn partner_row(&self, of: wire::PartnerPayout) -> Row {
+    fn partner_row(&self, of: wire::PartnerPayout, people: &[Choice]) -> Row {
         let payout = of.payout.unwrap_or_default();
         let state = payout.state();
+        let known = people.iter().find(|one| one.value == payout.payee_id);
         Row {
             amount: self.money(payout.amount.as_ref()),
             state: labels::payout_state(payout.state),
@@ -106,7 +107,12 @@ impl Viewer {
             when: self.day(payout.create_time),
             reference: payout.reference,
             id: payout.payout_id,
-            partner: of.partner_name,
+            // Payouts of issues know their payee by the id alone.
+            partner: if of.partner_name.is_empty() {
+                known.map(|one| one.label.clone()).unwrap_or_default()
+            } else {
+                of.partner_name
+            },
             period: of.period,
             notes: if of.rejection.is_empty() { of.notes } else { of.rejection },
         }
@@ -156,6 +162,9 @@ async fn shown(
     let (stats, list, people) = asked?;
     let list = list.into_inner();
     let chosen = typed.text("partner");
+    let people = people.into_inner().members;
+    let people: Vec<Choice> =
+        people.iter().map(|of| Choice::new(&of.member_id, &of.name, chosen)).collect();
     let page = PartnersPage {
         frame: frame.with(problem),
         key: fresh_key(),
@@ -163,16 +172,11 @@ async fn shown(
         states: labels::payout_states("any state", &filter.state),
         period: filter.period.clone(),
         q: filter.q.clone(),
-        payouts: list.payouts.into_iter().map(|of| viewer.partner_row(of)).collect(),
+        payouts: list.payouts.into_iter().map(|of| viewer.partner_row(of, &people)).collect(),
         next: some(list.next_page_token),
         decides: viewer.may(&Method::POST, PAGE),
         methods: manual_methods(""),
-        partners: people
-            .into_inner()
-            .members
-            .iter()
-            .map(|of| Choice::new(&of.member_id, &of.name, chosen))
-            .collect(),
+        partners: people,
         amount: typed.text("amount").to_owned(),
         currency: if typed.has("currency") { typed.text("currency") } else { "USD" }.to_owned(),
         new_period: typed.text("period").to_owned(),
