@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on panics")]
 
 pub mod bench;
+pub mod browser;
 pub mod check;
 pub mod cluster;
 pub mod fault;
 pub mod http;
+pub mod pages;
 pub mod story;
 pub mod world;
 

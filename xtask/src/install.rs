@@ -27,6 +27,10 @@ apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 pub(crate) enum Package {
     Postgres,
     RabbitMq,
+    /// A browser for the tests of the dashboard.
+    Chromium,
+    /// What drives it.
+    ChromeDriver,
 }
 
 /// The user has to do something before we can go on.
@@ -98,6 +102,8 @@ impl Package {
         match self {
             Self::Postgres => "PostgreSQL",
             Self::RabbitMq => "RabbitMQ",
+            Self::Chromium => "Chromium",
+            Self::ChromeDriver => "ChromeDriver",
         }
     }
 
@@ -108,6 +114,13 @@ impl Package {
             (Self::Postgres, Manager::Dnf) => "postgresql-server",
             (Self::RabbitMq, Manager::Brew | Manager::Pacman) => "rabbitmq",
             (Self::RabbitMq, Manager::Apt | Manager::Dnf | Manager::Apk) => "rabbitmq-server",
+            (Self::Chromium, Manager::Brew) => "google-chrome",
+            (Self::Chromium, Manager::Apt | Manager::Dnf | Manager::Apk | Manager::Pacman)
+            // Arch has both in one package.
+            | (Self::ChromeDriver, Manager::Pacman) => "chromium",
+            (Self::ChromeDriver, Manager::Apt) => "chromium-driver",
+            (Self::ChromeDriver, Manager::Brew | Manager::Dnf) => "chromedriver",
+            (Self::ChromeDriver, Manager::Apk) => "chromium-chromedriver",
         }
     }
 }
@@ -177,6 +190,13 @@ mod tests {
         let apt = Manager::Apt.command(&BOTH, true).unwrap();
         assert_eq!(apt.get_args().last().unwrap(), "rabbitmq-server");
         assert!(Manager::Brew.command(&BOTH, true).is_none());
+    }
+
+    #[test]
+    fn a_browser_comes_with_its_driver() {
+        let browser = [Package::Chromium, Package::ChromeDriver];
+        let by_hand = Manager::Apt.by_hand(&browser, true);
+        assert!(by_hand.ends_with("chromium chromium-driver"), "{by_hand}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
+use crate::install::{self, Package};
 use crate::process::{self, Outcome};
 use crate::servers::{AMQP, DATABASE, Servers};
 
@@ -15,11 +16,25 @@ pub(crate) fn run(no_db: bool, args: &[OsString]) -> Result<Outcome> {
         cargo.arg("--workspace");
     }
     cargo.args(args);
+    provide_browser()?;
     if no_db {
         return process::run(cargo.env_remove(DATABASE).env_remove(AMQP));
     }
     let servers = Servers::provide()?;
     process::run(servers.tell(&mut cargo))
+}
+
+/// Installs a browser and its driver where they are missing: the dashboard is tested in one.
+fn provide_browser() -> Result<()> {
+    let is_there = |names: &[&str]| names.iter().any(|name| process::find(name).is_some());
+    let mut missing = Vec::new();
+    if !is_there(&["chromium", "chromium-browser", "google-chrome"]) {
+        missing.push(Package::Chromium);
+    }
+    if !is_there(&["chromedriver"]) {
+        missing.push(Package::ChromeDriver);
+    }
+    if missing.is_empty() { Ok(()) } else { install::install(&missing) }
 }
 
 /// Tells whether the arguments, up to those of the test programs, choose packages.

@@ -25,26 +25,26 @@ pub(crate) struct Row {
 }
 
 /// Every person.
-const PEOPLE: &[Role] =
+pub(crate) const PEOPLE: &[Role] =
     &[Role::Member, Role::Lead, Role::Admin, Role::Finance, Role::Auditor, Role::PlatformAdmin];
 /// Who files work.
-const FILERS: &[Role] = &[Role::Member, Role::Lead, Role::Admin];
+pub(crate) const FILERS: &[Role] = &[Role::Member, Role::Lead, Role::Admin];
 /// Who decides on work.
-const DECIDERS: &[Role] = &[Role::Lead, Role::Admin];
+pub(crate) const DECIDERS: &[Role] = &[Role::Lead, Role::Admin];
 /// Who looks over the shoulder of those who decide on work.
-const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, Role::Auditor];
+pub(crate) const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, Role::Auditor];
 /// Who sees all money of the organization.
-const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
-const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
-const ADMINS: &[Role] = &[Role::Admin];
+pub(crate) const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
+pub(crate) const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
+pub(crate) const ADMINS: &[Role] = &[Role::Admin];
 /// Who approves plans of others (rule 8).
-const APPROVERS: &[Role] = &[Role::Admin, Role::Finance];
+pub(crate) const APPROVERS: &[Role] = &[Role::Admin, Role::Finance];
 
-const fn get(path: &'static str, roles: &'static [Role]) -> Row {
+pub(crate) const fn get(path: &'static str, roles: &'static [Role]) -> Row {
     Row { method: Method::GET, path, who: Who::Roles(roles) }
 }
 
-const fn post(path: &'static str, roles: &'static [Role]) -> Row {
+pub(crate) const fn post(path: &'static str, roles: &'static [Role]) -> Row {
     Row { method: Method::POST, path, who: Who::Roles(roles) }
 }
 
@@ -60,7 +60,7 @@ const fn delete(path: &'static str, roles: &'static [Role]) -> Row {
     Row { method: Method::DELETE, path, who: Who::Roles(roles) }
 }
 
-const fn public(method: Method, path: &'static str) -> Row {
+pub(crate) const fn public(method: Method, path: &'static str) -> Row {
     Row { method, path, who: Who::Public }
 }
 
@@ -160,8 +160,13 @@ pub(crate) const TABLE: &[Row] = &[
 
 /// Finds the row of a route. `HEAD` is a `GET` without its body.
 pub(crate) fn find(method: &Method, path: &str) -> Option<&'static Row> {
+    find_in(TABLE, method, path)
+}
+
+/// Finds the row of a route in one of the tables: this one, or that of the pages.
+pub(crate) fn find_in(table: &'static [Row], method: &Method, path: &str) -> Option<&'static Row> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    TABLE.iter().find(|row| row.method == *method && row.path == path)
+    table.iter().find(|row| row.method == *method && row.path == path)
 }
 
 impl Row {
@@ -172,7 +177,8 @@ impl Row {
 
     /// Whether this is the way out of viewing as somebody else.
     pub(crate) fn ends_impersonation(&self) -> bool {
-        self.method == Method::DELETE && self.path == "/api/admin/impersonate"
+        (self.method == Method::DELETE && self.path == "/api/admin/impersonate")
+            || (self.method == Method::POST && self.path == "/app/view-as/end")
     }
 
     /// Whether this route is open to those who view as somebody else.

@@ -67,25 +67,38 @@ pub(crate) async fn guard(
     let row = access::find(request.method(), path.as_str()).ok_or_else(Problem::not_found)?;
     if let Who::Roles(roles) = row.who {
         let token = bearer(request.headers()).ok_or_else(|| refused(&AuthError::Missing))?;
-        let principal = gateway.verifier.verify(&token).await.map_err(|error| refused(&error))?;
-        let allowed = allow(row, roles, &principal);
-        let mut caller = caller(&principal, &token, &request);
-        if principal.impersonator.is_some() {
-            // Before the refusal, so that it is written down, too.
-            let asked = asked(&request, allowed.is_err());
-            let viewing = noted(&gateway, &caller, row, &token, asked).await?;
-            caller.viewing = Some(Arc::new(viewing));
-        }
-        if let Err(problem) = allowed {
-            if !row.is_read_only() {
-                let path = request.uri().path().to_owned();
-                denial::note(&gateway, &caller, row, &path, &problem.code).await;
-            }
-            return Err(problem);
-        }
-        request.extensions_mut().insert(caller);
+        admit(&gateway, row, roles, &token, &mut request).await?;
     }
     Ok(next.run(request).await)
+}
+
+/// Finds out whom a token stands for and whether they may ask this; handlers then find them as the
+/// [`Caller`].
+pub(crate) async fn admit(
+    gateway: &Gateway,
+    row: &Row,
+    roles: &[Role],
+    token: &str,
+    request: &mut Request,
+) -> Result<(), Problem> {
+    let principal = gateway.verifier.verify(token).await.map_err(|error| refused(&error))?;
+    let allowed = allow(row, roles, &principal);
+    let mut caller = caller(&principal, token, request);
+    if principal.impersonator.is_some() {
+        // Before the refusal, so that it is written down, too.
+        let asked = asked(request, allowed.is_err());
+        let viewing = noted(gateway, &caller, row, token, asked).await?;
+        caller.viewing = Some(Arc::new(viewing));
+    }
+    if let Err(problem) = allowed {
+        if !row.is_read_only() {
+            let path = request.uri().path().to_owned();
+            denial::note(gateway, &caller, row, &path, &problem.code).await;
+        }
+        return Err(problem);
+    }
+    request.extensions_mut().insert(caller);
+    Ok(())
 }
 
 pub(crate) fn refused(error: &AuthError) -> Problem {

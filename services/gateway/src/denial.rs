@@ -33,7 +33,7 @@ pub(crate) async fn note(gateway: &Gateway, caller: &Caller, row: &Row, path: &s
 }
 
 fn is_about_money(route: &str) -> bool {
-    route.starts_with("/api/admin/payout") || route.ends_with("/payments")
+    route.contains("/admin/payout") || route.ends_with("/payments")
 }
 
 /// What a request is about: the last id of its path, and what kind of thing the route says it is.

@@ -48,6 +48,12 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
      img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'",
 );
 
+/// Pages of the dashboard load what this server has, and nothing inline; their forms go nowhere else.
+const APP_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; \
+     frame-ancestors 'none'",
+);
+
 /// Ties log lines, audit rows and answers of one request together.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
@@ -95,6 +101,7 @@ struct Visit {
     method: Method,
     route: String,
     is_docs: bool,
+    is_page: bool,
     request_id: String,
 }
 
@@ -106,6 +113,7 @@ impl Visit {
             method: request.method().clone(),
             route: route.map_or("_OTHER", MatchedPath::as_str).to_owned(),
             is_docs: request.uri().path().starts_with("/api/docs"),
+            is_page: is_page(request.uri().path()),
             request_id: request_id(request.headers()),
         }
     }
@@ -143,9 +151,15 @@ impl Visit {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // Without a referrer a browser sends forms with the origin `null`.
+        let referrer = if self.is_page { "same-origin" } else { "no-referrer" };
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        let policy = if self.is_docs { DOCS_POLICY } else { API_POLICY };
+        let policy = match (self.is_docs, self.is_page) {
+            (true, _) => DOCS_POLICY,
+            (false, true) => APP_POLICY,
+            (false, false) => API_POLICY,
+        };
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         if !self.is_docs {
             // Amounts and names do not belong into the cache of a proxy or a shared browser.
@@ -190,12 +204,7 @@ fn patience(request: &Request) -> Duration {
 fn documented(mut response: Response, trace_id: &str) -> Response {
     let problem = response.extensions_mut().remove::<Problem>().or_else(|| bare(&response));
     let Some(problem) = problem else { return response };
-    if problem.status.is_server_error() {
-        let cause = problem.cause.as_deref();
-        tracing::error!(code = %problem.code, cause, "request failed");
-    } else {
-        tracing::debug!(code = %problem.code, detail = problem.detail, "request refused");
-    }
+    log(&problem);
     let mut written = problem.write(trace_id);
     // Such as the methods that a path does have.
     for (name, value) in response.headers() {
@@ -206,8 +215,28 @@ fn documented(mut response: Response, trace_id: &str) -> Response {
     written
 }
 
+/// Notes what was not answered as asked.
+pub(crate) fn log(problem: &Problem) {
+    if problem.status.is_server_error() {
+        let cause = problem.cause.as_deref();
+        tracing::error!(code = %problem.code, cause, "request failed");
+    } else {
+        tracing::debug!(code = %problem.code, detail = problem.detail, "request refused");
+    }
+}
+
+/// Whether this is the address of a page of the dashboard, or of something that pages load.
+pub(crate) fn is_page(path: &str) -> bool {
+    path == "/app" || path.starts_with("/app/")
+}
+
 fn bare(response: &Response) -> Option<Problem> {
     let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+        // A page says itself what is wrong.
+        return None;
+    }
     if status.is_server_error() {
         // Readiness answers for itself.
         let answered = response.headers().contains_key(header::CONTENT_TYPE);

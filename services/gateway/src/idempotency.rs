@@ -36,6 +36,14 @@ impl IdempotencyKey {
         request
     }
 
+    /// Takes the key that a page has put into its form.
+    pub(crate) fn of(key: &str) -> Result<Self, Problem> {
+        if key.is_empty() || MAX_LENGTH < key.len() {
+            return Err(Problem::invalid("Idempotency-Key", "must have 1 to 255 characters"));
+        }
+        Ok(Self(key.to_owned()))
+    }
+
     fn read(headers: &HeaderMap) -> Result<Self, Problem> {
         let refused = |detail: &str| Problem::invalid("Idempotency-Key", detail);
         let mut values = headers.get_all(HEADER).iter();

@@ -3,6 +3,7 @@
 
 mod access;
 mod auth;
+mod dashboard;
 mod denial;
 mod edge;
 mod extract;
@@ -133,9 +134,10 @@ pub fn router(config: &Config, started: &Start) -> anyhow::Result<Router> {
         );
     Ok(Router::new()
         .merge(guarded)
+        .merge(dashboard::routes(&gateway))
         .merge(SwaggerUi::new("/api/docs").config(BrowserConfig::from("/api/openapi.json")))
         .route("/api/openapi.json", get(|| async { described(document) }))
-        .route("/", get(|| async { Redirect::temporary("/api/docs/") }))
+        .route("/", get(|| async { Redirect::temporary("/app") }))
         .fallback(edge::no_route)
         .method_not_allowed_fallback(edge::no_method)
         .layer(from_fn_with_state(gateway, edge::edge))

@@ -3,7 +3,7 @@
 mod accounts;
 mod approvals;
 mod attachments;
-mod audit;
+pub(crate) mod audit;
 mod balance;
 mod batch;
 mod commission_rules;
@@ -36,7 +36,15 @@ mod stream;
 mod triage;
 mod verify;
 
-pub(crate) use attachments::is_no_file;
+pub(crate) use attachments::{download, is_no_file};
+pub(crate) use balance::export as export_balance;
+pub(crate) use members::{Names, names};
+pub(crate) use partner_payouts::export as export_payouts;
+pub(crate) use partners::name_of;
+pub(crate) use payments::not_payable;
+pub(crate) use plans::stale as plan_is_stale;
+pub(crate) use shapes::{some, time};
+pub(crate) use sign_in::principal;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi;

@@ -110,7 +110,7 @@ async fn serve(config: Config, demo: bool) -> anyhow::Result<()> {
         let demo = quittance::demo::load(&standalone.config).await?;
         print!("{}", greeting(&base, &demo));
     } else {
-        println!("Quittance serves {base} — API browser at {base}/api/docs, Ctrl-C stops it.");
+        println!("Quittance serves {base}/app — API browser at {base}/api/docs, Ctrl-C stops it.");
     }
     standalone.ended().await
 }
@@ -171,6 +171,8 @@ fn greeting(base: &str, demo: &quittance::demo::Demo) -> String {
     let mut text = String::from("\n");
     let state = if demo.loaded { "loaded" } else { "was loaded before" };
     let _ = writeln!(text, "Quittance demo — organization \"Hackorda QA\" {state}");
+    let _ =
+        writeln!(text, "  dashboard     {base}/app (sign in as dana@ or madina@hackorda.example)");
     let _ = writeln!(text, "  API browser   {base}/api/docs");
     let _ = writeln!(text, "  sign-in       tokens for 12 hours, as shell variables:\n");
     for person in demo.people.iter().filter(|p| SHOWN.contains(&p.name)) {

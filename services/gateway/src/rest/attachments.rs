@@ -231,7 +231,7 @@ async fn pass_on(
     params(("id" = Uuid, Path), ("issueId" = Uuid, Path), ("attachmentId" = Uuid, Path)),
     responses((status = 200, body = String, content_type = "application/octet-stream"))
 )]
-async fn download(
+pub(crate) async fn download(
     caller: Caller,
     State(gateway): State<Gateway>,
     Extension(place): Extension<Place>,

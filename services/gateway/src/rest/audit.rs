@@ -37,7 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 /// Whose decisions a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum AuditedService {
+pub(crate) enum AuditedService {
     Issues,
     Payouts,
     Balance,
@@ -47,6 +47,14 @@ const SERVICES: [AuditedService; 3] =
     [AuditedService::Issues, AuditedService::Payouts, AuditedService::Balance];
 
 impl AuditedService {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Issues => "issues",
+            Self::Payouts => "payouts",
+            Self::Balance => "balance",
+        }
+    }
+
     fn client(self, gateway: &Gateway) -> AuditServiceClient<Client> {
         match self {
             Self::Issues => gateway.issues_audit(),
@@ -58,25 +66,25 @@ impl AuditedService {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct AuditEntry {
-    id: Id,
-    service: AuditedService,
+pub(crate) struct AuditEntry {
+    pub(crate) id: Id,
+    pub(crate) service: AuditedService,
     #[schema(value_type = DateTime<Utc>)]
-    time: Option<DateTime<Utc>>,
-    actor_id: Option<Id>,
-    actor_role: Option<String>,
-    impersonator_id: Option<Id>,
-    action: String,
-    entity: String,
-    entity_id: Id,
+    pub(crate) time: Option<DateTime<Utc>>,
+    pub(crate) actor_id: Option<Id>,
+    pub(crate) actor_role: Option<String>,
+    pub(crate) impersonator_id: Option<Id>,
+    pub(crate) action: String,
+    pub(crate) entity: String,
+    pub(crate) entity_id: Id,
     /// What changed, as it was.
     #[schema(value_type = Option<Object>)]
-    before: Option<Value>,
+    pub(crate) before: Option<Value>,
     /// What changed, as it is.
     #[schema(value_type = Option<Object>)]
-    after: Option<Value>,
-    reason: Option<String>,
-    request_id: Option<String>,
+    pub(crate) after: Option<Value>,
+    pub(crate) reason: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 impl AuditEntry {
@@ -104,26 +112,26 @@ fn json(text: String) -> Option<Value> {
     some(text).map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct AuditFilter {
+pub(crate) struct AuditFilter {
     /// What kind of thing it is about, such as `issue`.
-    entity: Option<String>,
-    entity_id: Option<Uuid>,
+    pub(crate) entity: Option<String>,
+    pub(crate) entity_id: Option<Uuid>,
     /// Who decided.
-    actor_id: Option<Uuid>,
+    pub(crate) actor_id: Option<Uuid>,
     /// What was decided, such as `issue.approved`.
-    action: Option<String>,
+    pub(crate) action: Option<String>,
     /// The first instant that counts.
-    from: Option<DateTime<Utc>>,
+    pub(crate) from: Option<DateTime<Utc>>,
     /// The first instant that no longer counts.
-    to: Option<DateTime<Utc>>,
+    pub(crate) to: Option<DateTime<Utc>>,
     /// One service; all if not given.
     #[param(inline)]
-    service: Option<AuditedService>,
-    page_size: Option<i32>,
-    page_token: Option<String>,
+    pub(crate) service: Option<AuditedService>,
+    pub(crate) page_size: Option<i32>,
+    pub(crate) page_token: Option<String>,
 }
 
 impl AuditFilter {
@@ -177,7 +185,7 @@ fn refused(error: &PageError) -> Problem {
     params(AuditFilter),
     responses((status = 200, body = Page<AuditEntry>))
 )]
-async fn list(
+pub(crate) async fn list(
     caller: Caller,
     State(gateway): State<Gateway>,
     Params(filter): Params<AuditFilter>,
@@ -235,28 +243,28 @@ fn merge(
 /// The proof of one service's chain.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ServiceProof {
-    service: AuditedService,
-    ok: bool,
+pub(crate) struct ServiceProof {
+    pub(crate) service: AuditedService,
+    pub(crate) ok: bool,
     /// Rows whose seals hold, counted from the first.
-    rows_sealed: i64,
+    pub(crate) rows_sealed: i64,
     /// Rows that wait for their seal, which takes about a second.
-    rows_unsealed: i64,
+    pub(crate) rows_unsealed: i64,
     /// How long the oldest of them has waited.
-    unsealed_age_seconds: Option<i64>,
+    pub(crate) unsealed_age_seconds: Option<i64>,
     /// The hash of the last seal that holds. Kept elsewhere, it shows that nothing was made anew.
-    head_hash: String,
-    first_broken: Option<BrokenLink>,
+    pub(crate) head_hash: String,
+    pub(crate) first_broken: Option<BrokenLink>,
 }
 
 /// The first seal that does not hold.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct BrokenLink {
-    ordinal: i64,
-    audit_id: Id,
+pub(crate) struct BrokenLink {
+    pub(crate) ordinal: i64,
+    pub(crate) audit_id: Id,
     /// `changed`, `missing` or `forged_link`.
-    what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 impl BrokenLink {
@@ -271,9 +279,9 @@ impl BrokenLink {
 }
 
 #[derive(Serialize, ToSchema)]
-struct AuditProof {
-    ok: bool,
-    services: Vec<ServiceProof>,
+pub(crate) struct AuditProof {
+    pub(crate) ok: bool,
+    pub(crate) services: Vec<ServiceProof>,
 }
 
 /// Recomputes the chains of hashes over the audit logs and says where they are broken.
@@ -284,7 +292,7 @@ struct AuditProof {
     tag = "audit",
     responses((status = 200, body = AuditProof))
 )]
-async fn verify(
+pub(crate) async fn verify(
     caller: Caller,
     State(gateway): State<Gateway>,
 ) -> Result<Json<AuditProof>, Problem> {

@@ -210,7 +210,7 @@ async fn history(
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Span {
+pub(crate) struct Span {
     /// Payments at or after this instant; RFC 3339, or a day in UTC.
     from: Option<String>,
     /// Payments before this instant.
@@ -228,7 +228,7 @@ struct Span {
     params(Span),
     responses((status = 200, body = str, content_type = "text/csv"))
 )]
-async fn export(
+pub(crate) async fn export(
     caller: Caller,
     State(gateway): State<Gateway>,
     Extension(place): Extension<Place>,

@@ -93,7 +93,7 @@ struct PayoutFilter {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ExportFilter {
+pub(crate) struct ExportFilter {
     partner: Option<Uuid>,
     status: Option<PayoutState>,
     period: Option<String>,
@@ -201,7 +201,7 @@ async fn stats(
     params(ExportFilter),
     responses((status = 200, body = str, content_type = "text/csv"))
 )]
-async fn export(
+pub(crate) async fn export(
     caller: Caller,
     State(gateway): State<Gateway>,
     Extension(place): Extension<Place>,

@@ -35,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 }
 
 /// How the directory of members calls a partner; who is not in it is not found.
-pub(super) async fn name_of(
+pub(crate) async fn name_of(
     gateway: &Gateway,
     caller: &Caller,
     partner: Uuid,

@@ -127,7 +127,7 @@ pub(super) fn unverified(excluded: &[Excluded]) -> Vec<Id> {
 }
 
 /// Says why nothing was paid. A `single` payment of one's own work has a status of its own.
-pub(super) fn not_payable(excluded: Vec<wire::Excluded>, single: bool) -> Problem {
+pub(crate) fn not_payable(excluded: Vec<wire::Excluded>, single: bool) -> Problem {
     let excluded: Vec<Excluded> = excluded.into_iter().map(Excluded::from).collect();
     let only = |reason: &str| {
         !excluded.is_empty()

@@ -258,7 +258,7 @@ async fn commit(
 }
 
 /// Says what has changed. At most 1,000 issues of each kind are named; the counts are whole.
-fn stale(difference: wire::PlanDifference) -> Problem {
+pub(crate) fn stale(difference: wire::PlanDifference) -> Problem {
     let detail = "what would be paid has changed since the plan was made; nothing was paid";
     Problem::new(StatusCode::CONFLICT, "PLAN_STALE", detail)
         .with("addedIssueIds", ids(difference.added_issue_ids))

@@ -81,7 +81,7 @@ async fn dev_token(
     }))
 }
 
-pub(super) fn principal(member: &Member) -> Result<Principal, Problem> {
+pub(crate) fn principal(member: &Member) -> Result<Principal, Problem> {
     let broken = |_| Problem::internal("the reply has an id that is no UUID");
     Ok(Principal {
         organization: OrganizationId::from_str(&member.organization_id).map_err(broken)?,
