@@ -11,8 +11,8 @@ mod payload;
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, IssueState,
-    MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState, PlanTotal,
-    ProductState, Rates,
+    JobCompleted, MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState,
+    PlanTotal, ProductState, Rates,
 };
 
 /// The event types, which are the routing keys too.
@@ -62,6 +62,7 @@ pub mod kind {
         PLAN_COMMITTED = "plan.committed",
         PLAN_STALE = "plan.stale",
         PLAN_APPROVED = "plan.approved",
+        JOB_COMPLETED = "job.completed",
     }
 }
 

@@ -34,6 +34,7 @@ payloads! {
     GateBlocked, "gate_blocked", issue_id;
     BatchCompleted, "batch", batch_id;
     PlanState, "plan", plan_id;
+    JobCompleted, "job", run_id;
 }
 
 /// `member.updated`
@@ -282,4 +283,33 @@ pub struct PlanState {
     #[serde(default)]
     pub approved_by: Vec<Uuid>,
     pub expires_at: Timestamp,
+}
+
+/// `job.completed`: a run of a job has ended, well or not
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobCompleted {
+    pub run_id: Uuid,
+    pub version: i64,
+    /// `process-schedules` or `process-escrow`.
+    pub job: String,
+    /// The slot of the timetable that it stands for; absent for a run on demand.
+    pub slot: Option<Timestamp>,
+    /// The first of the slots that it has caught up on, `slot` if none was missed.
+    pub covers_from: Option<Timestamp>,
+    /// `completed`, `stopped` (more is due), `failed` or `abandoned` (its process died).
+    pub state: String,
+    pub started_by: Uuid,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    pub claimed: i64,
+    pub processed: i64,
+    pub failed: i64,
+    pub retried: i64,
+    pub skipped: i64,
+    /// Handed to a provider, whose answer decides.
+    pub submitted: i64,
+    pub unblocked: i64,
+    pub amounts: Vec<PlanTotal>,
+    pub duration_ms: i64,
+    pub error: Option<String>,
 }

@@ -141,6 +141,30 @@ fn plan() -> events::PlanState {
     }
 }
 
+fn job() -> events::JobCompleted {
+    events::JobCompleted {
+        run_id: Uuid::now_v7(),
+        version: 2,
+        job: "process-schedules".into(),
+        slot: Some(noon()),
+        covers_from: Some(noon()),
+        state: "completed".into(),
+        started_by: Uuid::nil(),
+        started_at: noon(),
+        finished_at: Some(noon()),
+        claimed: 1,
+        processed: 1,
+        failed: 0,
+        retried: 0,
+        skipped: 0,
+        submitted: 0,
+        unblocked: 0,
+        amounts: vec![events::PlanTotal { currency: "KZT".into(), amount_minor: 1, count: 1 }],
+        duration_ms: 7,
+        error: None,
+    }
+}
+
 #[test]
 fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     let member_id = Uuid::now_v7();
@@ -239,6 +263,7 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     for name in kind::ALL.iter().filter(|name| name.starts_with("plan.")) {
         check(name, plan());
     }
+    check(kind::JOB_COMPLETED, job());
 }
 
 /// S1-26 … S1-28 and S1-9 name these fields; a client of the seeds may rely on them.

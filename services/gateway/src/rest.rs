@@ -13,6 +13,7 @@ mod identity;
 mod impersonation;
 mod issue;
 mod issues;
+mod jobs;
 mod lifecycle;
 mod me;
 mod member;
@@ -69,6 +70,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         commissions::routes(),
         commission_rules::routes(),
         lifecycle::routes(),
+        jobs::routes(),
         rails::routes(),
         accounts::routes(),
         members::routes(),

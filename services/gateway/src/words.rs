@@ -95,6 +95,11 @@ words! {
     PlanState is payouts::PlanState [read] { Open, Committed, Expired, Stale, Cancelled }
 }
 
+words! {
+    /// Where a run of a job stands.
+    JobRunState is payouts::JobRunState [read] { Running, Completed, Stopped, Failed, Abandoned }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

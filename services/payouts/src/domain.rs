@@ -7,6 +7,7 @@ pub(crate) mod commission;
 pub(crate) mod decision;
 pub(crate) mod earning;
 pub(crate) mod eligibility;
+pub(crate) mod job;
 pub(crate) mod lifecycle;
 pub(crate) mod limits;
 pub(crate) mod order;

@@ -7,6 +7,7 @@ pub(crate) mod candidates;
 pub(crate) mod commission;
 pub(crate) mod earning;
 pub(crate) mod execution;
+pub(crate) mod job;
 pub(crate) mod lifecycle;
 pub(crate) mod lifecycle_read;
 pub(crate) mod outcome;

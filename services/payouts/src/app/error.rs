@@ -9,6 +9,7 @@ use sea_orm::DbErr;
 use tonic::{Code, Status};
 
 use crate::domain::account::AccountError;
+use crate::domain::job::JobError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
@@ -38,6 +39,8 @@ pub enum Error {
     Rail(#[from] RailError),
     #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(transparent)]
+    Job(#[from] JobError),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error("payout {0} not found")]
@@ -80,6 +83,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.code(),
             Self::Rail(error) => error.code(),
             Self::Account(error) => error.code(),
+            Self::Job(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -111,6 +115,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.reason(),
             Self::Rail(error) => error.reason(),
             Self::Account(error) => error.reason(),
+            Self::Job(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -145,6 +150,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.fields(),
             Self::Rail(error) => error.fields(),
             Self::Account(error) => error.fields(),
+            Self::Job(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -172,6 +178,7 @@ impl Problem for Error {
             | Self::Rail(_)
             | Self::Total(_)
             | Self::Account(_)
+            | Self::Job(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

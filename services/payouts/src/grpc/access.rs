@@ -20,6 +20,9 @@ const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 /// Who reads the audit log.
 const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 
+/// Who runs jobs, for all organizations.
+const JOBS: &[Role] = &[Role::PlatformAdmin, Role::Service];
+
 /// The methods of this service and the roles that may call each.
 pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PayoutService/BatchPay", &[Role::Admin]),
@@ -55,6 +58,10 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.CommissionService/ListCommissionRules", TREASURY),
     ("/quittance.payouts.v1.CommissionService/ListPendingCommissions", TREASURY),
     ("/quittance.payouts.v1.CommissionService/CreateCommissionPayouts", &[Role::Admin]),
+    ("/quittance.payouts.v1.JobService/ProcessDueSchedules", JOBS),
+    ("/quittance.payouts.v1.JobService/ProcessDueReleases", JOBS),
+    ("/quittance.payouts.v1.JobService/ListJobRuns", JOBS),
+    ("/quittance.payouts.v1.JobService/GetJobRun", JOBS),
     ("/quittance.payouts.v1.LifecycleService/VoidPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/ReturnPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
