@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use system_tests::fault::kill_workers;
 use system_tests::world::BOTH;
 use system_tests::{Cluster, Node, World};
 
@@ -151,5 +153,18 @@ async fn the_command_runs_a_slot_once_beside_the_service_or_through_it() {
             assert_eq!(code, Some(2));
         }
         cluster.close().await;
+    }
+}
+
+/// Nobody finishes a run until the last one, and each schedule is paid once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_killed_over_and_over_pays_each_schedule_once() {
+    for (store, bus) in BOTH {
+        let every = Duration::from_millis(400);
+        let killed = kill_workers(binary(), store, bus, 6_000, every).await;
+        let outcome = &killed.outcome;
+        assert_eq!((outcome.paid, outcome.lost, outcome.double), (6_000, 0, 0), "{outcome:?}");
+        assert!(outcome.injected > 0 && killed.abandoned > 0, "nobody was killed: {killed:?}");
+        assert!(killed.completed > 0, "{killed:?}");
     }
 }

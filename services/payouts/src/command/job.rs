@@ -59,7 +59,9 @@ pub struct JobArgs {
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {
-    text.parse::<Timestamp>().map(TimestampExt::to_micros).map_err(|_| "not a time of RFC 3339".to_owned())
+    text.parse::<Timestamp>()
+        .map(TimestampExt::to_micros)
+        .map_err(|_| "not a time of RFC 3339".to_owned())
 }
 
 /// Runs a job and tells what it has done. Exits with 0 when it went well, was stopped in good order,

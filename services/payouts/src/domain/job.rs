@@ -156,7 +156,7 @@ impl Wanted {
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
+pub(crate) enum RunState {
     Running,
     /// Nothing that was due is left.
     Completed,
@@ -172,7 +172,7 @@ impl RunState {
         [Self::Running, Self::Completed, Self::Stopped, Self::Failed, Self::Abandoned];
 
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Completed => "completed",
@@ -190,17 +190,17 @@ impl RunState {
 
 /// What was done: each result counted once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub claimed: i64,
-    pub processed: i64,
-    pub failed: i64,
-    pub retried: i64,
-    pub skipped: i64,
+pub(crate) struct Tally {
+    pub(crate) claimed: i64,
+    pub(crate) processed: i64,
+    pub(crate) failed: i64,
+    pub(crate) retried: i64,
+    pub(crate) skipped: i64,
     /// Handed to a provider, whose answer decides.
-    pub submitted: i64,
-    pub unblocked: i64,
+    pub(crate) submitted: i64,
+    pub(crate) unblocked: i64,
     /// Minor units and how many, by currency.
-    pub amounts: BTreeMap<Currency, (i64, i64)>,
+    pub(crate) amounts: BTreeMap<Currency, (i64, i64)>,
 }
 
 impl Tally {
@@ -228,7 +228,7 @@ impl Tally {
 
 /// One run of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobRun {
+pub(crate) struct JobRun {
     pub(crate) id: Uuid,
     pub(crate) job: Job,
     pub(crate) slots: Option<Slots>,
