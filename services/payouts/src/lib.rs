@@ -27,7 +27,7 @@ use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-pub use app::{Error, Payouts, Policy, rotate};
+pub use app::{DueChunk, Error, Payouts, Policy, rotate};
 pub use consumer::{KINDS, QUEUE, Reviews};
 pub use grpc::ACCESS;
 pub use keyring::Keyring;
