@@ -311,6 +311,8 @@ pub struct ScheduleState {
     pub retry_count: i64,
     pub last_retry_at: Option<Timestamp>,
     pub next_attempt_at: Timestamp,
+    /// The released hold whose money it pays.
+    pub hold_id: Option<Uuid>,
 }
 
 /// `escrow_hold.created`, `.updated`, `.released`, `.auto_released` and `.cancelled` (S2-24)
@@ -321,8 +323,12 @@ pub struct HoldState {
     pub placement_id: Uuid,
     /// Absent: it keeps back all schedules of the placement.
     pub schedule_id: Option<Uuid>,
+    pub payee_id: Uuid,
     pub amount_minor: i64,
     pub currency: String,
+    /// How it is paid once it is released; absent: it only keeps schedules back.
+    #[schemars(with = "Option<String>")]
+    pub method: Option<Method>,
     pub reason: String,
     pub status: String,
     pub release_at: Option<Timestamp>,

@@ -160,6 +160,7 @@ fn schedule() -> events::ScheduleState {
         retry_count: 3,
         last_retry_at: Some(noon()),
         next_attempt_at: noon(),
+        hold_id: None,
     }
 }
 
@@ -169,8 +170,10 @@ fn hold() -> events::HoldState {
         version: 2,
         placement_id: Uuid::now_v7(),
         schedule_id: None,
+        payee_id: Uuid::now_v7(),
         amount_minor: 1,
         currency: "USD".into(),
+        method: None,
         reason: "a dispute".into(),
         status: "released".into(),
         release_at: None,

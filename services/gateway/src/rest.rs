@@ -9,6 +9,8 @@ mod batch;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod held;
+mod holds;
 mod identity;
 mod impersonation;
 mod issue;
@@ -29,6 +31,7 @@ mod products;
 mod rails;
 mod rates;
 mod run_batch;
+mod schedules;
 mod shapes;
 mod sign_in;
 mod similar;
@@ -70,6 +73,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         commission_rules::routes(),
         lifecycle::routes(),
         rails::routes(),
+        schedules::routes(),
+        holds::routes(),
         accounts::routes(),
         members::routes(),
         notifications::routes(),

@@ -95,6 +95,18 @@ words! {
     PlanState is payouts::PlanState [read] { Open, Committed, Expired, Stale, Cancelled }
 }
 
+words! {
+    /// Where a schedule stands.
+    ScheduleState is payouts::ScheduleState [read, number] {
+        Pending, Triggered, Processing, Processed, Failed, Cancelled,
+    }
+}
+
+words! {
+    /// Where an escrow hold stands.
+    HoldState is payouts::HoldState [read, number] { Active, Released, Cancelled }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

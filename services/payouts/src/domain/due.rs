@@ -128,6 +128,8 @@ mod tests {
             amount: Money::signed(100, Currency::USD),
             method,
             reference: String::new(),
+            notes: String::new(),
+            hold: None,
             scheduled_at: noon(),
             guarantee_at: None,
         }

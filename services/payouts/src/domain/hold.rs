@@ -5,10 +5,11 @@
 //! ```
 //! While a hold is active, no schedule that it is about is paid.
 
-use quittance_kernel::{MemberId, Money, OrganizationId, Timestamp};
+use quittance_kernel::{MemberId, Method, Money, OrganizationId, Timestamp};
 use uuid::Uuid;
 
 use super::payout_machine::InvalidTransition;
+use super::schedule::{NewSchedule, Schedule, ScheduleError};
 
 const MAX_REASON: usize = 500;
 
@@ -46,7 +47,7 @@ pub enum HoldError {
     NotEditable(&'static str),
     #[error("{0} minor units are held, and more would be released")]
     TooMuch(i64),
-    #[error("nobody releases or cancels a hold on their own payout")]
+    #[error("nobody holds or lets go what they are paid themselves")]
     OwnPayout,
     #[error("it was changed since it was read: it has version {0} now")]
     Stale(i64),
@@ -77,7 +78,10 @@ pub(crate) struct Hold {
     pub placement: Uuid,
     /// Absent: it keeps back all schedules of the placement.
     pub schedule: Option<Uuid>,
+    pub payee: MemberId,
     pub amount: Money,
+    /// How it is paid once it is released; absent: it only keeps schedules back.
+    pub method: Option<Method>,
     pub reason: String,
     /// When it is released by itself; absent: when somebody does it.
     pub release_at: Option<Timestamp>,
@@ -106,7 +110,9 @@ pub(crate) struct Ended {
 pub(crate) struct NewHold {
     pub placement: Uuid,
     pub schedule: Option<Uuid>,
+    pub payee: MemberId,
     pub amount: Money,
+    pub method: Option<Method>,
     pub reason: String,
     pub release_at: Option<Timestamp>,
 }
@@ -137,12 +143,17 @@ impl NewHold {
         by: MemberId,
         now: Timestamp,
     ) -> Result<Hold, HoldError> {
+        if self.payee == by {
+            return Err(HoldError::OwnPayout);
+        }
         Ok(Hold {
             id: Uuid::now_v7(),
             organization,
             placement: self.placement,
             schedule: self.schedule,
+            payee: self.payee,
             amount: self.amount,
+            method: self.method,
             reason: reason(&self.reason)?,
             release_at: self.release_at,
             state: HoldState::Active,
@@ -159,10 +170,17 @@ impl NewHold {
 impl Hold {
     /// Whether it keeps this schedule back.
     #[must_use]
-    pub(crate) fn keeps_back(&self, placement: Uuid, schedule: Uuid) -> bool {
-        self.state == HoldState::Active
-            && self.placement == placement
-            && self.schedule.is_none_or(|of| of == schedule)
+    pub(crate) fn keeps_back(&self, of: &Schedule) -> bool {
+        self.state == HoldState::Active && self.is_on(of)
+    }
+
+    /// Whether it is, or was, on this schedule. The money of a released hold is kept back by none.
+    #[must_use]
+    pub(crate) fn is_on(&self, of: &Schedule) -> bool {
+        of.hold.is_none()
+            && self.organization == of.organization
+            && self.placement == of.placement
+            && self.schedule.is_none_or(|id| id == of.id)
     }
 
     /// Changes it while it is active.
@@ -192,6 +210,30 @@ impl Hold {
     /// Takes it back, as if nothing had to be kept.
     pub(crate) fn cancel(self, by: MemberId, why: &str, at: Timestamp) -> Result<Self, HoldError> {
         self.end(HoldState::Cancelled, by, why, at)
+    }
+
+    /// The schedule by which its money is paid, now that it is released (none if it only kept others
+    /// back).
+    pub(crate) fn payment(
+        &self,
+        by: MemberId,
+        now: Timestamp,
+    ) -> Result<Option<Schedule>, ScheduleError> {
+        let Some(method) = self.method.filter(|_| self.state == HoldState::Released) else {
+            return Ok(None);
+        };
+        let new = NewSchedule {
+            placement: self.placement,
+            payee: self.payee,
+            amount: self.amount,
+            method,
+            reference: String::new(),
+            notes: self.reason.clone(),
+            hold: Some(self.id),
+            scheduled_at: now,
+            guarantee_at: None,
+        };
+        new.create(self.organization, by, now).map(Some)
     }
 
     /// Lets a part of it go: what is left, and the released part. They sum up to what was held.

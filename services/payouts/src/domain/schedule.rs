@@ -23,6 +23,7 @@ const BACKOFF: [TimeDelta; 2] = [TimeDelta::hours(1), TimeDelta::hours(6)];
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 const MAX_REFERENCE: usize = 255;
+const MAX_NOTES: usize = 2_000;
 
 macro_rules! states {
     ($($name:ident = $text:literal),+ $(,)?) => {
@@ -110,6 +111,9 @@ pub(crate) struct Schedule {
     pub amount: Money,
     pub method: Method,
     pub reference: String,
+    pub notes: String,
+    /// The released hold whose money it pays; no other hold keeps that back.
+    pub hold: Option<Uuid>,
     pub scheduled_at: Timestamp,
     /// When the guarantee is completed; absent when there is none to wait for.
     pub guarantee_at: Option<Timestamp>,
@@ -139,6 +143,8 @@ pub(crate) struct NewSchedule {
     pub amount: Money,
     pub method: Method,
     pub reference: String,
+    pub notes: String,
+    pub hold: Option<Uuid>,
     pub scheduled_at: Timestamp,
     pub guarantee_at: Option<Timestamp>,
 }
@@ -150,6 +156,7 @@ pub(crate) struct ScheduleChange {
     pub amount: Option<Money>,
     pub method: Option<Method>,
     pub reference: Option<String>,
+    pub notes: Option<String>,
     pub scheduled_at: Option<Timestamp>,
     /// Absent inside: no guarantee any more.
     pub guarantee_at: Option<Option<Timestamp>>,
@@ -174,6 +181,16 @@ pub(crate) fn reference(text: &str) -> Result<String, ScheduleError> {
     Ok(text.to_owned())
 }
 
+/// Checks what was noted.
+pub(crate) fn notes(text: &str) -> Result<String, ScheduleError> {
+    let text = text.trim();
+    if MAX_NOTES < text.chars().count() {
+        let detail = "must have at most 2,000 characters";
+        return Err(ScheduleError::Field { field: "notes", detail });
+    }
+    Ok(text.to_owned())
+}
+
 impl NewSchedule {
     /// A schedule that waits for its date. Nobody schedules a payout to themselves (rule 8).
     pub(crate) fn create(
@@ -193,6 +210,8 @@ impl NewSchedule {
             amount: self.amount,
             method: self.method,
             reference: reference(&self.reference)?,
+            notes: notes(&self.notes)?,
+            hold: self.hold,
             scheduled_at: self.scheduled_at,
             guarantee_at: self.guarantee_at,
             state: ScheduleState::Pending,
@@ -257,6 +276,10 @@ impl Schedule {
             reference: match change.reference {
                 Some(text) => reference(&text)?,
                 None => self.reference.clone(),
+            },
+            notes: match change.notes {
+                Some(text) => notes(&text)?,
+                None => self.notes.clone(),
             },
             scheduled_at: change.scheduled_at.unwrap_or(self.scheduled_at),
             guarantee_at: change.guarantee_at.unwrap_or(self.guarantee_at),

@@ -20,6 +20,9 @@ const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 /// Who reads the audit log.
 const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 
+/// Who keeps schedules and holds.
+const PLATFORM: &[Role] = &[Role::PlatformAdmin];
+
 /// The methods of this service and the roles that may call each.
 pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PayoutService/BatchPay", &[Role::Admin]),
@@ -69,6 +72,19 @@ pub const ACCESS: Access = &[
     ),
     ("/quittance.payouts.v1.PayoutAccountService/ListMinimumAmounts", TREASURY),
     ("/quittance.payouts.v1.PayoutAccountService/SetMinimumAmount", &[Role::Admin]),
+    ("/quittance.payouts.v1.ScheduleService/CreateSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/GetSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/ListSchedules", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/UpdateSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/CancelSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/TriggerSchedule", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/CreateHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/GetHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/ListHolds", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/UpdateHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/ReleaseHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/CancelHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/GetHeldTotal", PLATFORM),
 ];
 
 #[cfg(test)]

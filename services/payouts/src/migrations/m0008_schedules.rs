@@ -26,7 +26,7 @@ const SCHEDULES: &[&str] = &[
     "CREATE TABLE payout_schedules (id {uuid} NOT NULL PRIMARY KEY, \
      organization_id {uuid} NOT NULL, placement_id {uuid} NOT NULL, payee_id {uuid} NOT NULL, \
      amount_minor bigint NOT NULL CHECK (amount_minor > 0), currency text NOT NULL, \
-     method text NOT NULL, reference text NOT NULL, scheduled_at {time} NOT NULL, \
+     method text NOT NULL, reference text NOT NULL, notes text NOT NULL, hold_id {uuid}, scheduled_at {time} NOT NULL, \
      guarantee_completion_date {time}, status text NOT NULL CHECK (status IN \
      ('pending', 'triggered', 'processing', 'processed', 'failed', 'cancelled')), \
      payout_id {uuid} REFERENCES payouts (id), processed_at {time}, failure_reason text NOT NULL, \
@@ -38,6 +38,8 @@ const SCHEDULES: &[&str] = &[
      WHERE status IN ('pending', 'triggered')",
     // A payout is of one schedule.
     "CREATE UNIQUE INDEX payout_schedules_one_payout ON payout_schedules (payout_id)",
+    // What a hold kept back is paid once.
+    "CREATE UNIQUE INDEX payout_schedules_one_hold ON payout_schedules (hold_id)",
     // The list, the newest first.
     "CREATE INDEX payout_schedules_list ON payout_schedules (organization_id, id)",
     // By placement, and what a released hold kept back.
@@ -47,7 +49,8 @@ const SCHEDULES: &[&str] = &[
 
 const HOLDS: &[&str] = &[
     "CREATE TABLE escrow_holds (id {uuid} NOT NULL PRIMARY KEY, organization_id {uuid} NOT NULL, \
-     placement_id {uuid} NOT NULL, schedule_id {uuid} REFERENCES payout_schedules (id), \
+     placement_id {uuid} NOT NULL, schedule_id {uuid} REFERENCES payout_schedules (id), payee_id {uuid} NOT NULL, \
+     method text NOT NULL, \
      amount_minor bigint NOT NULL CHECK (amount_minor > 0), currency text NOT NULL, \
      reason text NOT NULL, release_at {time}, \
      status text NOT NULL CHECK (status IN ('active', 'released', 'cancelled')), \

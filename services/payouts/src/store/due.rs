@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 use super::earning::TABLE as EARNINGS;
-use super::schedule::{SELECT, advance, all, note, tell};
+use super::schedule::{SELECT, advance, all, insert, note, tell};
 use super::sql::Sql;
 use super::{StoreError, partner};
 use crate::domain::due::{Decided, Outcome, Payment};
@@ -259,6 +259,19 @@ pub(crate) fn unblock(
     for (before, after) in changed {
         let ctx = contexts.of(before.organization);
         note(ctx, journal, (before, after), "payout_schedule.unblocked", None);
+    }
+}
+
+/// Schedules by which the money of released holds is paid.
+pub(crate) fn pay_holds(
+    contexts: &mut Contexts<'_>,
+    set: &mut WriteSet,
+    journal: &mut Journal,
+    payments: &[Schedule],
+) {
+    insert(set, payments);
+    for new in payments {
+        tell(contexts.of(new.organization), journal, None, new, kind::SCHEDULE_CREATED, None);
     }
 }
 

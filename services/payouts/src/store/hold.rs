@@ -2,7 +2,7 @@
 
 use quittance_chassis::db::{Column, Db, Entry, Insert, Journal, Update, WriteSet};
 use quittance_events::{HoldState as Told, kind};
-use quittance_kernel::{Ctx, MemberId, Money, OrganizationId, Timestamp};
+use quittance_kernel::{Ctx, MemberId, Method, Money, OrganizationId, Timestamp};
 use sea_orm::{ConnectionTrait, QueryResult};
 use serde::Serialize;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ const TABLE: &str = "escrow_holds";
 
 const SELECT: &str = "SELECT id, organization_id, placement_id, schedule_id, amount_minor, currency, \
     reason, release_at, status, parent_id, ended_at, ended_by, end_reason, created_by, version, \
-    created_at, updated_at FROM escrow_holds";
+    created_at, updated_at, payee_id, method FROM escrow_holds";
 
 /// Which holds are wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +48,18 @@ fn read(row: &QueryResult) -> Result<Hold, StoreError> {
         version: row.try_get_by_index(14)?,
         created_at: row.try_get_by_index(15)?,
         updated_at: row.try_get_by_index(16)?,
+        payee: MemberId(row.try_get_by_index(17)?),
+        method: method(id, &row.try_get_by_index::<String>(18)?)?,
     })
+}
+
+/// Empty: it is not paid when it is released.
+fn method(id: Uuid, word: &str) -> Result<Option<Method>, StoreError> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let corrupt = StoreError::Corrupt { table: TABLE, id, column: "method" };
+    word.parse().map(Some).map_err(|_| corrupt)
 }
 
 async fn all<C: ConnectionTrait>(sql: Sql, conn: &C) -> Result<Vec<Hold>, StoreError> {
@@ -98,15 +109,28 @@ pub(crate) async fn list(
     all(sql, db.conn()).await
 }
 
-/// What is held of a placement now, by currency, and by how many holds (S2-26).
+/// What was held of a placement, in one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Total {
+    pub(crate) active: Money,
+    pub(crate) released: i64,
+    pub(crate) cancelled: i64,
+    pub(crate) active_count: i64,
+}
+
+/// Sums up the holds of a placement by currency (S2-22, S2-26).
 pub(crate) async fn total(
     db: &Db,
     organization: OrganizationId,
     placement: Uuid,
-) -> Result<Vec<(Money, i64)>, StoreError> {
+) -> Result<Vec<Total>, StoreError> {
     // A sum of `bigint` is a `numeric` on PostgreSQL.
-    let text = "SELECT currency, CAST(SUM(amount_minor) AS BIGINT), count(*) FROM escrow_holds \
-                WHERE status = 'active' AND organization_id = ";
+    let text = "SELECT currency, \
+        CAST(SUM(CASE WHEN status = 'active' THEN amount_minor ELSE 0 END) AS BIGINT), \
+        CAST(SUM(CASE WHEN status = 'released' THEN amount_minor ELSE 0 END) AS BIGINT), \
+        CAST(SUM(CASE WHEN status = 'cancelled' THEN amount_minor ELSE 0 END) AS BIGINT), \
+        CAST(SUM(CASE WHEN status = 'active' THEN 1 ELSE 0 END) AS BIGINT) \
+        FROM escrow_holds WHERE organization_id = ";
     let rows = Sql::new(db.backend(), "")
         .bind(text, organization.0)
         .bind(" AND placement_id = ", placement)
@@ -116,8 +140,12 @@ pub(crate) async fn total(
     rows.iter()
         .map(|row| {
             let currency: String = row.try_get_by_index(0)?;
-            let sum = money(TABLE, placement, row.try_get_by_index(1)?, &currency)?;
-            Ok((sum, row.try_get_by_index(2)?))
+            Ok(Total {
+                active: money(TABLE, placement, row.try_get_by_index(1)?, &currency)?,
+                released: row.try_get_by_index(2)?,
+                cancelled: row.try_get_by_index(3)?,
+                active_count: row.try_get_by_index(4)?,
+            })
         })
         .collect()
 }
@@ -165,6 +193,8 @@ pub(crate) fn create(
             .column("schedule_id", Column::same_uuid(new.schedule))
             .column("amount_minor", Column::same_i64(Some(new.amount.minor())))
             .column("currency", Column::same_text(Some(new.amount.currency().code())))
+            .column("payee_id", Column::same_uuid(Some(new.payee.0)))
+            .column("method", Column::same_text(Some(new.method.map_or("", Method::as_str))))
             .column("reason", Column::same_text(Some(&new.reason)))
             .column("release_at", Column::same_time(new.release_at))
             .column("status", Column::same_text(Some(new.state.as_str())))
@@ -258,6 +288,8 @@ pub(crate) fn tell(
         schedule_id: after.schedule,
         amount_minor: after.amount.minor(),
         currency: after.amount.currency().code().to_owned(),
+        payee_id: after.payee.0,
+        method: after.method,
         reason: after.reason.clone(),
         status: after.state.as_str().to_owned(),
         release_at: after.release_at,

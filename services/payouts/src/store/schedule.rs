@@ -16,7 +16,7 @@ pub(super) const TABLE: &str = "payout_schedules";
 pub(super) const SELECT: &str = "SELECT id, organization_id, placement_id, payee_id, amount_minor, \
     currency, method, reference, scheduled_at, guarantee_completion_date, status, payout_id, \
     processed_at, failure_reason, retry_count, last_retry_at, next_attempt_at, waiting_for, \
-    created_by, version, created_at, updated_at FROM payout_schedules";
+    created_by, version, created_at, updated_at, notes, hold_id FROM payout_schedules";
 
 /// Which schedules are wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +59,8 @@ pub(super) fn read(row: &QueryResult) -> Result<Schedule, StoreError> {
         version: row.try_get_by_index(19)?,
         created_at: row.try_get_by_index(20)?,
         updated_at: row.try_get_by_index(21)?,
+        notes: row.try_get_by_index(22)?,
+        hold: row.try_get_by_index(23)?,
     })
 }
 
@@ -116,29 +118,50 @@ pub(crate) async fn list(
 
 /// Rows, audit and event of a new schedule.
 pub(crate) fn create(ctx: &Ctx, set: &mut WriteSet, journal: &mut Journal, new: &Schedule) {
+    insert(set, std::slice::from_ref(new));
+    tell(ctx, journal, None, new, kind::SCHEDULE_CREATED, None);
+}
+
+/// Rows of new schedules, of whatever organizations.
+pub(super) fn insert(set: &mut WriteSet, new: &[Schedule]) {
     set.insert(
         Insert::into(TABLE)
-            .column("id", Column::Uuid(vec![new.id]))
-            .column("organization_id", Column::same_uuid(Some(new.organization.0)))
-            .column("placement_id", Column::same_uuid(Some(new.placement)))
-            .column("payee_id", Column::same_uuid(Some(new.payee.0)))
-            .column("amount_minor", Column::same_i64(Some(new.amount.minor())))
-            .column("currency", Column::same_text(Some(new.amount.currency().code())))
-            .column("method", Column::same_text(Some(new.method.as_str())))
-            .column("reference", Column::same_text(Some(&new.reference)))
-            .column("scheduled_at", Column::same_time(Some(new.scheduled_at)))
-            .column("guarantee_completion_date", Column::same_time(new.guarantee_at))
-            .column("status", Column::same_text(Some(new.state.as_str())))
+            .column("id", ids(new, |one| one.id))
+            .column("organization_id", ids(new, |one| one.organization.0))
+            .column("placement_id", ids(new, |one| one.placement))
+            .column("payee_id", ids(new, |one| one.payee.0))
+            .column("amount_minor", Column::I64(new.iter().map(|one| one.amount.minor()).collect()))
+            .column("currency", text(new, |one| one.amount.currency().code()))
+            .column("method", text(new, |one| one.method.as_str()))
+            .column("reference", text(new, |one| &one.reference))
+            .column("notes", text(new, |one| &one.notes))
+            .column("hold_id", Column::OptUuid(new.iter().map(|one| one.hold).collect()))
+            .column("scheduled_at", Column::Time(new.iter().map(|one| one.scheduled_at).collect()))
+            .column(
+                "guarantee_completion_date",
+                Column::OptTime(new.iter().map(|one| one.guarantee_at).collect()),
+            )
+            .column("status", text(new, |one| one.state.as_str()))
             .column("failure_reason", Column::same_text(Some("")))
             .column("retry_count", Column::same_i64(Some(0)))
-            .column("next_attempt_at", Column::same_time(Some(new.next_attempt_at)))
+            .column(
+                "next_attempt_at",
+                Column::Time(new.iter().map(|one| one.next_attempt_at).collect()),
+            )
             .column("waiting_for", Column::same_text(Some("")))
-            .column("created_by", Column::same_uuid(Some(new.created_by.0)))
-            .column("version", Column::same_i64(Some(new.version)))
-            .column("created_at", Column::same_time(Some(new.created_at)))
-            .column("updated_at", Column::same_time(Some(new.updated_at))),
+            .column("created_by", ids(new, |one| one.created_by.0))
+            .column("version", Column::same_i64(Some(1)))
+            .column("created_at", Column::Time(new.iter().map(|one| one.created_at).collect()))
+            .column("updated_at", Column::Time(new.iter().map(|one| one.updated_at).collect())),
     );
-    tell(ctx, journal, None, new, kind::SCHEDULE_CREATED, None);
+}
+
+fn ids(of: &[Schedule], id: fn(&Schedule) -> Uuid) -> Column {
+    Column::Uuid(of.iter().map(id).collect())
+}
+
+fn text(of: &[Schedule], part: fn(&Schedule) -> &str) -> Column {
+    Column::Text(of.iter().map(|one| part(one).to_owned()).collect())
 }
 
 /// Rows, audit and event of one that was changed by hand.
@@ -156,6 +179,7 @@ pub(crate) fn change(
         .set("currency", Column::same_text(Some(after.amount.currency().code())))
         .set("method", Column::same_text(Some(after.method.as_str())))
         .set("reference", Column::same_text(Some(&after.reference)))
+        .set("notes", Column::same_text(Some(&after.notes)))
         .set("scheduled_at", Column::same_time(Some(after.scheduled_at)))
         .set("guarantee_completion_date", Column::same_time(after.guarantee_at))
         .set("status", Column::same_text(Some(after.state.as_str())))
@@ -271,6 +295,7 @@ pub(super) fn tell(
         retry_count: after.retries,
         last_retry_at: after.last_retry_at,
         next_attempt_at: after.next_attempt_at,
+        hold_id: after.hold,
     };
     journal.record(ctx, entry(kind, before, after, reason), kind, state);
 }

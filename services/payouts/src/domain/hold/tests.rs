@@ -11,7 +11,9 @@ fn hold(minor: i64) -> Hold {
     NewHold {
         placement: Uuid::now_v7(),
         schedule: None,
+        payee: MemberId::new(),
         amount: Money::signed(minor, Currency::USD),
+        method: None,
         reason: " a dispute ".to_owned(),
         release_at: None,
     }
@@ -34,14 +36,21 @@ fn an_end_is_an_end() {
 
 #[test]
 fn it_keeps_back_its_schedule_or_all_of_its_placement() {
-    let (all, other) = (hold(100), Uuid::now_v7());
-    assert!(all.keeps_back(all.placement, other));
-    assert!(!all.keeps_back(other, other));
-    let one = Hold { schedule: Some(other), ..all.clone() };
-    assert!(one.keeps_back(one.placement, other));
-    assert!(!one.keeps_back(one.placement, Uuid::now_v7()));
-    let over = all.clone().release(MemberId::new(), "x", noon()).unwrap();
-    assert!(!over.keeps_back(all.placement, other));
+    let (all, admin) = (hold(100), MemberId::new());
+    let paying = Hold { method: Some(Method::Bank), ..all.clone() };
+    let paying = paying.release(admin, "x", noon()).unwrap();
+    let paid = paying.payment(admin, noon()).unwrap().unwrap();
+    assert_eq!((paid.hold, paid.amount), (Some(all.id), all.amount));
+    let schedule = Schedule { hold: None, ..paid.clone() };
+    assert!(all.keeps_back(&schedule));
+    assert!(!all.keeps_back(&paid), "released money is kept back by no other hold");
+    assert!(!all.keeps_back(&Schedule { placement: Uuid::now_v7(), ..schedule.clone() }));
+    let one = Hold { schedule: Some(schedule.id), ..all.clone() };
+    assert!(one.keeps_back(&schedule));
+    assert!(!one.keeps_back(&Schedule { id: Uuid::now_v7(), ..schedule.clone() }));
+    let over = all.clone().release(admin, "x", noon()).unwrap();
+    assert!(!over.keeps_back(&schedule));
+    assert_eq!(over.payment(admin, noon()), Ok(None));
 }
 
 #[test]

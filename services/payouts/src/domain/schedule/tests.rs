@@ -14,6 +14,8 @@ fn schedule() -> Schedule {
         amount: Money::signed(100, Currency::USD),
         method: Method::Bank,
         reference: " R-1 ".to_owned(),
+        notes: String::new(),
+        hold: None,
         scheduled_at: noon(),
         guarantee_at: Some(noon() + TimeDelta::days(1)),
     }
