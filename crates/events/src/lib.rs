@@ -10,8 +10,8 @@ mod payload;
 
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
-    BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, IssueState,
-    HoldState, MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState, PlanTotal,
+    BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, HoldState, IssueState,
+    MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState, PlanTotal,
     ProductState, Rates, ScheduleState,
 };
 

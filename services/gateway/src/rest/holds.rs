@@ -302,7 +302,6 @@ async fn cancel(
     let (metadata, done, _) = done.into_parts();
     let hold = Hold::from(required(done.hold, "hold")?);
     let version = hold.version;
-    let ended =
-        EndedHold { hold, released: None, unblocked_schedules: done.unblocked_schedules };
+    let ended = EndedHold { hold, released: None, unblocked_schedules: done.unblocked_schedules };
     Ok(Reply::ok(ended).version(version).remembered(&metadata))
 }

@@ -86,13 +86,9 @@ pub(super) async fn kept_back(tx: &Tx, gone: &[Hold], at: Timestamp) -> Result<U
     }
     let organizations = distinct(gone.iter().map(|hold| hold.organization.0));
     let placements = distinct(gone.iter().map(|hold| hold.placement));
-    let schedules = store::due::lock_of_placements(
-        tx.conn(),
-        organizations.clone(),
-        placements.clone(),
-        at,
-    )
-    .await?;
+    let schedules =
+        store::due::lock_of_placements(tx.conn(), organizations.clone(), placements.clone(), at)
+            .await?;
     let active = store::hold::active(tx.conn(), organizations, placements).await?;
     let (was, is) = (Held::by(gone), Held::by(&active));
     for before in schedules {
@@ -192,8 +188,7 @@ impl Payouts {
             claimed.iter().filter(|one| one.payout.is_some()).map(|one| one.id).collect();
         let holds = store::hold::active(conn, organizations.clone(), placements).await?;
         let since = at.checked_sub_signed(self.waiting_time()).unwrap_or(at);
-        let limits =
-            store::due::limits(conn, organizations.clone(), payees.clone(), since).await?;
+        let limits = store::due::limits(conn, organizations.clone(), payees.clone(), since).await?;
         let executed = claimed.iter().any(|one| !one.method.is_manual());
         let mut accounts = HashMap::new();
         if executed && !self.policy.sandbox_closed {
@@ -232,12 +227,7 @@ impl Payouts {
     }
 
     #[tracing::instrument(name = "due.holds", skip_all)]
-    async fn release_holds(
-        &self,
-        ctx: &Ctx,
-        at: Timestamp,
-        limit: u32,
-    ) -> Result<DueChunk, Error> {
+    async fn release_holds(&self, ctx: &Ctx, at: Timestamp, limit: u32) -> Result<DueChunk, Error> {
         let tx = Tx::begin(&self.db, ctx).await?;
         let due = store::hold::claim(tx.conn(), at, limit).await?;
         if due.is_empty() {
@@ -286,9 +276,8 @@ impl Payouts {
             let ours = step.items.iter().filter(|held| held.live && !held.earning.is_of_issue());
             answers.extend(ours.map(|held| (held.earning.issue.0, step)));
         }
-        answers.retain(|_, step| {
-            matches!(step.payout.state, PayoutState::Paid | PayoutState::Failed)
-        });
+        answers
+            .retain(|_, step| matches!(step.payout.state, PayoutState::Paid | PayoutState::Failed));
         if answers.is_empty() {
             return Ok(());
         }

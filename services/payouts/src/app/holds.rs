@@ -42,7 +42,7 @@ impl Payouts {
         reply: impl Fn(&Hold) -> R + Send + Sync,
     ) -> Result<Answered<R>, Error> {
         let hold = &new.clone().create(ctx.organization(), ctx.member(), ctx.now)?;
-        let reply = &reply(hold);
+        let reply = &reply;
         self.once(ctx, key, || async move {
             let tx = Tx::begin(&self.db, ctx).await?;
             if let Some(id) = hold.schedule {
@@ -54,8 +54,9 @@ impl Payouts {
             }
             let (mut set, mut journal) = self.pages();
             store::hold::create(ctx, &mut set, &mut journal, hold, kind::HOLD_CREATED);
-            self.finish(tx, ctx, (set, journal), key, reply).await?;
-            Ok(reply.clone())
+            let reply = reply(hold);
+            self.finish(tx, ctx, (set, journal), key, &reply).await?;
+            Ok(reply)
         })
         .await
     }
@@ -85,11 +86,7 @@ impl Payouts {
     }
 
     /// What is held of a placement now, by currency, and by how many holds (S2-26).
-    pub(crate) async fn total_held(
-        &self,
-        ctx: &Ctx,
-        placement: Uuid,
-    ) -> Result<Vec<Total>, Error> {
+    pub(crate) async fn total_held(&self, ctx: &Ctx, placement: Uuid) -> Result<Vec<Total>, Error> {
         Ok(store::hold::total(&self.db, ctx.organization(), placement).await?)
     }
 

@@ -78,18 +78,18 @@ impl Payouts {
         reply: impl Fn(&Schedule) -> R + Send + Sync,
     ) -> Result<Answered<R>, Error> {
         let schedule = new.clone().create(ctx.organization(), ctx.member(), ctx.now)?;
-        let reply = &reply(&schedule);
         for _ in 0..TRIES {
             if let Some(before) = self.recall(ctx, key).await? {
                 return Ok(before);
             }
+            let reply = reply(&schedule);
             let wrote = self.wrote(|| {
                 let (mut set, mut journal) = self.pages();
                 store::schedule::create(ctx, &mut set, &mut journal, &schedule);
-                super::create_payouts::finish(ctx, set, journal, key, reply)
+                super::create_payouts::finish(ctx, set, journal, key, &reply)
             });
             if wrote.await? {
-                return Ok(Answered { reply: reply.clone(), replayed: false });
+                return Ok(Answered { reply, replayed: false });
             }
         }
         Err(Error::Contended)
@@ -113,14 +113,9 @@ impl Payouts {
         let query = format!("schedules?{filter:?}");
         let page = PageRequest::parse(page_size, page_token, &query)?;
         let before = position(page.after.as_deref())?;
-        let mut found = store::schedule::list(
-            &self.db,
-            ctx.organization(),
-            filter,
-            before,
-            page.size + 1,
-        )
-        .await?;
+        let mut found =
+            store::schedule::list(&self.db, ctx.organization(), filter, before, page.size + 1)
+                .await?;
         let next = next(&mut found, page.size, &query, |one| one.id);
         Ok((found, next))
     }
@@ -163,7 +158,14 @@ impl Payouts {
         self.free_of_payouts(&tx, ctx, &before).await?;
         let (mut set, mut journal) = self.pages();
         let both = (&before, &after);
-        store::schedule::change(ctx, &mut set, &mut journal, both, kind::SCHEDULE_CANCELLED, reason);
+        store::schedule::change(
+            ctx,
+            &mut set,
+            &mut journal,
+            both,
+            kind::SCHEDULE_CANCELLED,
+            reason,
+        );
         if before.payout.is_some() {
             let organizations = vec![ctx.organization().0];
             let earnings = store::due::earnings(tx.conn(), organizations, vec![id]).await?;
@@ -194,9 +196,9 @@ impl Payouts {
         }
         let organizations = vec![ctx.organization().0];
         let earnings = store::due::earnings(tx.conn(), organizations, vec![of.id]).await?;
-        let taken = earnings.values().any(|earning| {
-            earning.status == EarningStatus::Approved && earning.payout.is_some()
-        });
+        let taken = earnings
+            .values()
+            .any(|earning| earning.status == EarningStatus::Approved && earning.payout.is_some());
         if taken && of.state != ScheduleState::Processing {
             return Err(ScheduleError::InPayout.into());
         }
@@ -245,8 +247,7 @@ impl Payouts {
             return Ok(());
         }
         let placements = vec![before.placement];
-        let holds =
-            store::hold::active(tx.conn(), vec![ctx.organization().0], placements).await?;
+        let holds = store::hold::active(tx.conn(), vec![ctx.organization().0], placements).await?;
         let held = holds.iter().any(|hold| hold.keeps_back(&before));
         self.free_of_payouts(&tx, ctx, &before).await?;
         let after = before.clone().trigger(ctx.member(), held, ctx.now)?;

@@ -166,8 +166,12 @@ mod tests {
         assert_eq!(waits.after.retries, 0);
         let failed = decide(candidate(Method::Stripe), noon(), noon()).unwrap();
         assert_eq!(failed.outcome, Outcome::Failed(Failed::Retried));
-        assert_eq!((failed.after.retries, failed.after.failure.as_str()), (1, "payee_not_onboarded"));
-        let early = decide(candidate(Method::Bank), noon() - TimeDelta::seconds(1), noon()).unwrap();
+        assert_eq!(
+            (failed.after.retries, failed.after.failure.as_str()),
+            (1, "payee_not_onboarded")
+        );
+        let early =
+            decide(candidate(Method::Bank), noon() - TimeDelta::seconds(1), noon()).unwrap();
         assert_eq!(early.after.waiting_for, "schedule_not_due");
     }
 }

@@ -146,6 +146,7 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
 
 /// Everything that the decision about one schedule depends on. No issue and no gate is behind it.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct Scheduled<'a> {
     /// Whether its date is reached and its guarantee completed.
     pub due: bool,

@@ -9,7 +9,7 @@ use quittance_kernel::{MemberId, Method, Money, OrganizationId, Timestamp};
 use uuid::Uuid;
 
 use super::payout_machine::InvalidTransition;
-use super::schedule::{NewSchedule, Schedule, ScheduleError};
+use super::schedule::{Change, NewSchedule, Schedule, ScheduleError};
 
 const MAX_REASON: usize = 500;
 
@@ -121,8 +121,7 @@ pub(crate) struct NewHold {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HoldChange {
     pub reason: Option<String>,
-    /// Absent inside: only somebody releases it.
-    pub release_at: Option<Option<Timestamp>>,
+    pub release_at: Change<Timestamp>,
 }
 
 /// Checks why something is held or let go.
@@ -192,7 +191,7 @@ impl Hold {
             Some(text) => reason(&text)?,
             None => self.reason.clone(),
         };
-        let release_at = change.release_at.unwrap_or(self.release_at);
+        let release_at = change.release_at.over(self.release_at);
         Ok(Self { reason, release_at, version: self.version + 1, updated_at: now, ..self })
     }
 

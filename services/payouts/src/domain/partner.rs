@@ -59,8 +59,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Issue, Self::Manual, Self::Commission, Self::Schedule];
+    pub(crate) const ALL: [Self; 4] = [Self::Issue, Self::Manual, Self::Commission, Self::Schedule];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {

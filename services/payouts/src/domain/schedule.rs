@@ -149,6 +149,34 @@ pub(crate) struct NewSchedule {
     pub guarantee_at: Option<Timestamp>,
 }
 
+/// What becomes of something that may be absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Change<T> {
+    #[default]
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// From an edit that can set, or clear.
+    pub(crate) fn of(value: Option<T>, clear: bool) -> Self {
+        match value {
+            _ if clear => Self::Clear,
+            Some(value) => Self::Set(value),
+            None => Self::Keep,
+        }
+    }
+
+    pub(crate) fn over(self, was: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => was,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}
+
 /// What is changed; absent stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScheduleChange {
@@ -158,8 +186,7 @@ pub(crate) struct ScheduleChange {
     pub reference: Option<String>,
     pub notes: Option<String>,
     pub scheduled_at: Option<Timestamp>,
-    /// Absent inside: no guarantee any more.
-    pub guarantee_at: Option<Option<Timestamp>>,
+    pub guarantee_at: Change<Timestamp>,
 }
 
 /// How an attempt ended.
@@ -268,7 +295,7 @@ impl Schedule {
         if payee == by || self.payee == by {
             return Err(ScheduleError::OwnPayout);
         }
-        let dated = change.scheduled_at.is_some() || change.guarantee_at.is_some();
+        let dated = change.scheduled_at.is_some() || change.guarantee_at != Change::Keep;
         let changed = Self {
             payee,
             amount: change.amount.unwrap_or(self.amount),
@@ -282,7 +309,7 @@ impl Schedule {
                 None => self.notes.clone(),
             },
             scheduled_at: change.scheduled_at.unwrap_or(self.scheduled_at),
-            guarantee_at: change.guarantee_at.unwrap_or(self.guarantee_at),
+            guarantee_at: change.guarantee_at.over(self.guarantee_at),
             ..self
         };
         // Dates do not shorten a pause after a failure; nor does anything else here.
@@ -292,7 +319,11 @@ impl Schedule {
             changed.next_attempt_at.max(changed.due_at())
         };
         let state = changed.state;
-        Ok(Self { next_attempt_at: next, waiting_for: String::new(), ..changed.becomes(state, now) })
+        Ok(Self {
+            next_attempt_at: next,
+            waiting_for: String::new(),
+            ..changed.becomes(state, now)
+        })
     }
 
     /// Gives it up.

@@ -15,6 +15,7 @@ use super::plans::reply as answered;
 use super::schedules::{optional_instant, optional_method};
 use crate::app::{End, EndedHold, Error, Payouts};
 use crate::domain::hold::{Hold, HoldChange, HoldState, NewHold};
+use crate::domain::schedule::Change;
 use crate::store::hold::{Filter, Total};
 
 const SERVICE: &str = "quittance.payouts.v1.EscrowService";
@@ -41,8 +42,7 @@ fn wire_state(state: HoldState) -> proto::HoldState {
 
 fn hold(of: &Hold) -> proto::Hold {
     let optional = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-    let method =
-        of.method.map_or(quittance_proto::common::v1::Method::Unspecified, wire_method);
+    let method = of.method.map_or(quittance_proto::common::v1::Method::Unspecified, wire_method);
     let ended = of.ended.as_ref();
     proto::Hold {
         hold_id: of.id.to_string(),
@@ -131,10 +131,7 @@ impl EscrowService for Payouts {
             amount: amount("amount.minor_units", message.amount.clone())?,
             method: optional_method("method", message.method())?,
             reason: message.reason,
-            release_at: optional_instant(
-                "release_scheduled_date",
-                message.release_scheduled_date,
-            )?,
+            release_at: optional_instant("release_scheduled_date", message.release_scheduled_date)?,
         };
         let payouts = self.clone();
         let done = detached(async move {
@@ -179,12 +176,13 @@ impl EscrowService for Payouts {
         let message = request.into_inner();
         let id = convert::id("hold_id", &message.hold_id)?;
         let at = optional_instant("release_scheduled_date", message.release_scheduled_date)?;
-        let release_at = if message.clear_release { Some(None) } else { at.map(Some) };
+        let release_at = Change::of(at, message.clear_release);
         let change = HoldChange { reason: message.reason, release_at };
         let payouts = self.clone();
-        let done = detached(async move {
-            payouts.update_hold(&caller.ctx, id, change, message.version).await
-        });
+        let done =
+            detached(
+                async move { payouts.update_hold(&caller.ctx, id, change, message.version).await },
+            );
         Ok(Response::new(proto::UpdateHoldResponse { hold: Some(hold(&done.await?)) }))
     }
 

@@ -13,7 +13,7 @@ use super::partner_convert::{amount, instant};
 use super::payouts::key;
 use super::plans::reply as answered;
 use crate::app::{Error, Payouts};
-use crate::domain::schedule::{NewSchedule, Schedule, ScheduleChange, ScheduleState};
+use crate::domain::schedule::{Change, NewSchedule, Schedule, ScheduleChange, ScheduleState};
 use crate::store::schedule::Filter;
 
 const SERVICE: &str = "quittance.payouts.v1.ScheduleService";
@@ -96,8 +96,7 @@ fn change(message: proto::UpdateScheduleRequest) -> Result<ScheduleChange, Statu
     let guarantee =
         optional_instant("guarantee_completion_date", message.guarantee_completion_date)?;
     let payee = message.payee_id.map(|id| convert::id("payee_id", &id)).transpose()?;
-    let amount =
-        message.amount.map(|of| amount("amount.minor_units", Some(of))).transpose()?;
+    let amount = message.amount.map(|of| amount("amount.minor_units", Some(of))).transpose()?;
     Ok(ScheduleChange {
         payee,
         amount,
@@ -105,7 +104,7 @@ fn change(message: proto::UpdateScheduleRequest) -> Result<ScheduleChange, Statu
         reference: message.reference,
         notes: message.notes,
         scheduled_at: optional_instant("scheduled_date", message.scheduled_date)?,
-        guarantee_at: if message.clear_guarantee { Some(None) } else { guarantee.map(Some) },
+        guarantee_at: Change::of(guarantee, message.clear_guarantee),
     })
 }
 

@@ -101,8 +101,7 @@ pub(crate) async fn accounts<C: ConnectionTrait>(
         let account: String = row.try_get_by_index(3)?;
         if is_onboarded(&account) {
             let organization = OrganizationId(row.try_get_by_index(0)?);
-            let key =
-                (organization, MemberId(row.try_get_by_index(1)?), row.try_get_by_index(2)?);
+            let key = (organization, MemberId(row.try_get_by_index(1)?), row.try_get_by_index(2)?);
             accounts.insert(key, account);
         }
     }
@@ -152,14 +151,11 @@ pub(crate) async fn limits<C: ConnectionTrait>(
     for row in sql.rows(conn).await? {
         let organization = OrganizationId(row.try_get_by_index(0)?);
         let method: String = row.try_get_by_index(2)?;
-        match row.try_get_by_index::<Option<Uuid>>(1)? {
-            Some(member) => {
-                limits.cooling.insert((organization, MemberId(member), method));
-            }
-            None => {
-                let key = (organization, row.try_get_by_index(3)?, method);
-                limits.minimums.insert(key, row.try_get_by_index(4)?);
-            }
+        if let Some(member) = row.try_get_by_index::<Option<Uuid>>(1)? {
+            limits.cooling.insert((organization, MemberId(member), method));
+        } else {
+            let key = (organization, row.try_get_by_index(3)?, method);
+            limits.minimums.insert(key, row.try_get_by_index(4)?);
         }
     }
     Ok(limits)
@@ -206,8 +202,8 @@ pub(crate) fn write_set(ctx: &Ctx, service: &'static str, decided: &[Decided]) -
     for (one, made) in &paid {
         let ctx = contexts.of(one.before.organization);
         let payout = full(ctx, one, made);
-        let sent = made.account.is_some();
-        let told = if sent { kind::PAYOUT_PROCESSING } else { kind::PAYOUT_APPROVED };
+        let executed = made.account.is_some();
+        let told = if executed { kind::PAYOUT_PROCESSING } else { kind::PAYOUT_APPROVED };
         partner::tell_new(ctx, &mut journal, &payout, told);
         tell_earning(ctx, &mut journal, one, made);
     }
@@ -283,8 +279,7 @@ pub(crate) fn give_up(ctx: &Ctx, set: &mut WriteSet, journal: &mut Journal, earn
             .set("updated_at", Column::same_time(Some(ctx.now)))
             .only_where("t.status = 'approved' AND t.payout_id IS NULL"),
     );
-    let state =
-        EarningState { status: PayoutStatus::Rejected, ..super::lifecycle::state(earning) };
+    let state = EarningState { status: PayoutStatus::Rejected, ..super::lifecycle::state(earning) };
     let entry = Entry::new("earning.rejected", "earning", earning.id.0)
         .change(r#"{"status":"approved"}"#, r#"{"status":"rejected"}"#);
     journal.record(ctx, entry, kind::EARNING_REJECTED, state);
@@ -331,8 +326,7 @@ fn tell_earning(ctx: &Ctx, journal: &mut Journal, one: &Decided, made: &Payment)
         "amountMinor": minor,
         "currency": currency,
     });
-    let entry = Entry::new("earning.approved", "earning", made.earning.0)
-        .after(after.to_string());
+    let entry = Entry::new("earning.approved", "earning", made.earning.0).after(after.to_string());
     let state = EarningState {
         earning_id: made.earning.0,
         version: made.was.map_or(1, |was| was + 1),

@@ -221,7 +221,7 @@ pub(crate) fn advance(after: &[Hold]) -> Update {
     let text =
         |of: fn(&Hold) -> &str| Column::Text(after.iter().map(|one| of(one).to_owned()).collect());
     let times = |of: fn(&Hold) -> Option<Timestamp>| {
-        Column::OptTime(after.iter().map(|one| of(one)).collect())
+        Column::OptTime(after.iter().map(of).collect())
     };
     // The nil UUID says NULL here, and so does nobody's id.
     let by = after.iter().map(|one| one.ended.as_ref().map(|ended| ended.by.0)).collect();

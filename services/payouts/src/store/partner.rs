@@ -278,12 +278,7 @@ pub(crate) fn refused(tx: &mut Tx, id: PayoutId, step: &Step, reason: &PartnerEr
 }
 
 /// Audit and event of a payout that was made in this state.
-pub(super) fn tell_new(
-    ctx: &Ctx,
-    journal: &mut Journal,
-    new: &PartnerPayout,
-    kind: &'static str,
-) {
+pub(super) fn tell_new(ctx: &Ctx, journal: &mut Journal, new: &PartnerPayout, kind: &'static str) {
     let entry = Entry::new(kind, "payout", new.payout.id.0).after(json(new));
     journal.record(ctx, entry, kind, told(new));
 }

@@ -74,6 +74,12 @@ impl Sql {
         self.bind(text, at)
     }
 
+    /// The text, for tests that look at plans.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     fn build(self) -> Statement {
         Statement::from_sql_and_values(self.backend, self.text, self.binds)
     }

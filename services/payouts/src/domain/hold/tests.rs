@@ -25,7 +25,10 @@ fn hold(minor: i64) -> Hold {
 fn an_end_is_an_end() {
     let by = MemberId::new();
     let released = hold(100).release(by, "settled", noon()).unwrap();
-    assert_eq!(released.ended.as_ref().map(|ended| (ended.by, ended.why.as_str())), Some((by, "settled")));
+    assert_eq!(
+        released.ended.as_ref().map(|ended| (ended.by, ended.why.as_str())),
+        Some((by, "settled"))
+    );
     assert!(released.clone().release(by, "again", noon()).is_err());
     assert!(released.clone().cancel(by, "again", noon()).is_err());
     assert!(released.clone().release_part(1, by, "again", noon()).is_err());

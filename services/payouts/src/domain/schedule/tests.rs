@@ -51,7 +51,7 @@ fn it_is_due_when_its_date_is_reached_and_its_guarantee_completed() {
     assert!(!new.is_guaranteed_until(noon() + TimeDelta::days(1)));
     assert_eq!(new.reference, "R-1");
     let (admin, now) = (MemberId::new(), noon());
-    let sooner = ScheduleChange { guarantee_at: Some(None), ..ScheduleChange::default() };
+    let sooner = ScheduleChange { guarantee_at: Change::Clear, ..ScheduleChange::default() };
     assert_eq!(new.change(sooner, admin, now).unwrap().next_attempt_at, noon());
 }
 
@@ -61,7 +61,10 @@ fn three_failures_are_counted_once_each_with_longer_pauses() {
     let at = one.due_at();
     for (retries, pause) in [(1, 1), (2, 6)] {
         let (next, how) = one.fail("declined", at, at).unwrap();
-        assert_eq!((how, next.state, next.retries), (Failed::Retried, ScheduleState::Pending, retries));
+        assert_eq!(
+            (how, next.state, next.retries),
+            (Failed::Retried, ScheduleState::Pending, retries)
+        );
         assert_eq!(next.next_attempt_at, at + TimeDelta::hours(pause));
         one = next;
     }

@@ -18,9 +18,9 @@ pub(super) fn payments(ctx: &Ctx, set: &mut WriteSet, made: &[Made<'_>]) {
     set.update(take_earnings(ctx, &again));
     set.insert(earnings(ctx, &new));
     set.insert(items(made));
-    let sent: Vec<Made<'_>> =
+    let executed: Vec<Made<'_>> =
         made.iter().filter(|(_, payment)| payment.account.is_some()).copied().collect();
-    set.insert(attempts(ctx, &sent));
+    set.insert(attempts(ctx, &executed));
 }
 
 fn ids(made: &[Made<'_>], of: fn(&Schedule) -> Uuid) -> Column {
@@ -79,7 +79,10 @@ fn earnings(ctx: &Ctx, made: &[Made<'_>]) -> Insert {
         .column("currency", currencies(made))
         .column("status", Column::same_text(Some("approved")))
         .column("version", Column::same_i64(Some(1)))
-        .column("source_version", Column::I64(made.iter().map(|(one, _)| one.after.version).collect()))
+        .column(
+            "source_version",
+            Column::I64(made.iter().map(|(one, _)| one.after.version).collect()),
+        )
         .column("payout_id", payment_ids(made, |payment| payment.payout.0))
         .column("approved_at", Column::same_time(Some(ctx.now)))
         .column("created_at", Column::same_time(Some(ctx.now)))
