@@ -231,7 +231,9 @@ impl Payouts {
                 let after = decided.first().map(|one| &one.after);
                 let reply = reply(after.ok_or(ScheduleError::NotFound(id))?);
                 let written = (set, Journal::new(self.db.service()));
+                fail_point!("due::before_commit");
                 self.finish(tx, ctx, written, key, &reply).await?;
+                fail_point!("due::after_commit");
                 Ok(reply)
             })
             .await?;

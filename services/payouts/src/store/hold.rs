@@ -220,9 +220,8 @@ pub(crate) fn advance(after: &[Hold]) -> Update {
     let versions = after.iter().map(|one| one.version - 1).collect();
     let text =
         |of: fn(&Hold) -> &str| Column::Text(after.iter().map(|one| of(one).to_owned()).collect());
-    let times = |of: fn(&Hold) -> Option<Timestamp>| {
-        Column::OptTime(after.iter().map(of).collect())
-    };
+    let times =
+        |of: fn(&Hold) -> Option<Timestamp>| Column::OptTime(after.iter().map(of).collect());
     // The nil UUID says NULL here, and so does nobody's id.
     let by = after.iter().map(|one| one.ended.as_ref().map(|ended| ended.by.0)).collect();
     Update::of(TABLE, "id", ids, versions)

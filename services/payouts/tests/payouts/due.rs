@@ -1,6 +1,6 @@
 //! Schedules and holds behind the service's own edge, worked off in chunks.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use quittance_chassis::grpc::Caller;
 use quittance_kernel::{Ctx, MemberId, Principal, Role, Timestamp};
 use quittance_payouts::DueChunk;
@@ -18,7 +18,7 @@ fn stamp(at: Timestamp) -> prost_types::Timestamp {
 }
 
 fn now() -> Timestamp {
-    Utc::now()
+    quittance_chassis::clock::now()
 }
 
 /// Whoever keeps schedules, in the organization of the admin.
@@ -286,7 +286,8 @@ async fn a_payee_without_an_account_is_a_failure_and_a_hold_is_none() {
 async fn a_release_makes_what_it_blocked_due_in_the_same_run() {
     for world in worlds().await {
         let (who, placement) = (keeper(&world), Uuid::now_v7());
-        let blocked = create(&world, &who, new(placement, world.aibek, Method::Bank)).await.unwrap();
+        let blocked =
+            create(&world, &who, new(placement, world.aibek, Method::Bank)).await.unwrap();
         let timed = proto::CreateHoldRequest {
             release_scheduled_date: Some(stamp(now() + TimeDelta::hours(3))),
             ..held(placement, world.aibek)
