@@ -165,6 +165,49 @@ fn job() -> events::JobCompleted {
     }
 }
 
+fn schedule() -> events::ScheduleState {
+    events::ScheduleState {
+        schedule_id: Uuid::now_v7(),
+        version: 2,
+        placement_id: Uuid::now_v7(),
+        payee_id: Uuid::now_v7(),
+        amount_minor: 1,
+        currency: "USD".into(),
+        method: Method::Bank,
+        reference: "P-1".into(),
+        status: "failed".into(),
+        scheduled_at: noon(),
+        guarantee_completion_date: None,
+        payout_id: Some(Uuid::now_v7()),
+        processed_at: None,
+        failure_reason: Some("declined".into()),
+        retry_count: 3,
+        last_retry_at: Some(noon()),
+        next_attempt_at: noon(),
+        hold_id: None,
+    }
+}
+
+fn hold() -> events::HoldState {
+    events::HoldState {
+        hold_id: Uuid::now_v7(),
+        version: 2,
+        placement_id: Uuid::now_v7(),
+        schedule_id: None,
+        payee_id: Uuid::now_v7(),
+        amount_minor: 1,
+        currency: "USD".into(),
+        method: None,
+        reason: "a dispute".into(),
+        status: "released".into(),
+        release_at: None,
+        parent_id: Some(Uuid::now_v7()),
+        ended_at: Some(noon()),
+        ended_by: Some(Uuid::now_v7()),
+        end_reason: Some("settled".into()),
+    }
+}
+
 #[test]
 fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     let member_id = Uuid::now_v7();
@@ -264,6 +307,12 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         check(name, plan());
     }
     check(kind::JOB_COMPLETED, job());
+    for name in kind::ALL.iter().filter(|name| name.starts_with("payout_schedule.")) {
+        check(name, schedule());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("escrow_hold.")) {
+        check(name, hold());
+    }
 }
 
 /// S1-26 … S1-28 and S1-9 name these fields; a client of the seeds may rely on them.

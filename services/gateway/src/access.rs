@@ -37,10 +37,10 @@ const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, Role::Audit
 const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 const ADMINS: &[Role] = &[Role::Admin];
+/// Who keeps schedules and holds (INC-20: whole collections and their actions too).
+const PLATFORM: &[Role] = &[Role::PlatformAdmin];
 /// Who approves plans of others (rule 8).
 const APPROVERS: &[Role] = &[Role::Admin, Role::Finance];
-/// Who runs what is due, for all organizations.
-const PLATFORM: &[Role] = &[Role::PlatformAdmin];
 
 const fn get(path: &'static str, roles: &'static [Role]) -> Row {
     Row { method: Method::GET, path, who: Who::Roles(roles) }
@@ -147,6 +147,25 @@ pub(crate) const TABLE: &[Row] = &[
     get("/api/admin/members/{id}/payout-account", TREASURY),
     get("/api/admin/minimum-amounts", TREASURY),
     put("/api/admin/minimum-amounts", ADMINS),
+    get("/api/v2/payout-schedules", PLATFORM),
+    post("/api/v2/payout-schedules", PLATFORM),
+    get("/api/v2/payout-schedules/{id}", PLATFORM),
+    patch("/api/v2/payout-schedules/{id}", PLATFORM),
+    delete("/api/v2/payout-schedules/{id}", PLATFORM),
+    post("/api/v2/payout-schedules/{id}/trigger", PLATFORM),
+    get("/api/v2/placements/{placementId}/payout-schedules", PLATFORM),
+    get("/api/placements/{placementId}/payout-schedules", PLATFORM),
+    get("/api/v2/escrow-holds", PLATFORM),
+    post("/api/v2/escrow-holds", PLATFORM),
+    get("/api/v2/escrow-holds/{id}", PLATFORM),
+    patch("/api/v2/escrow-holds/{id}", PLATFORM),
+    delete("/api/v2/escrow-holds/{id}", PLATFORM),
+    post("/api/v2/escrow-holds/{id}/release", PLATFORM),
+    post("/api/v2/escrow-holds/{id}/cancel", PLATFORM),
+    get("/api/v2/placements/{placementId}/escrow-holds", PLATFORM),
+    get("/api/placements/{placementId}/escrow-holds", PLATFORM),
+    get("/api/v2/placements/{placementId}/escrow-holds/total", PLATFORM),
+    get("/api/placements/{placementId}/escrow-holds/total", PLATFORM),
     get("/api/admin/members", REVIEWERS),
     get("/api/admin/members/{id}", REVIEWERS),
     patch("/api/admin/members/{id}", ADMINS),
@@ -221,12 +240,12 @@ mod tests {
         for row in TABLE.iter().filter(|row| !row.is_open_to_viewers()) {
             let Who::Roles(roles) = row.who else { continue };
             for reader in [Role::Auditor, Role::Finance, Role::PlatformAdmin, Role::Service] {
-                // To approve moves nothing.
-                if row.path.ends_with("/payout-plans/{id}/approve") && reader == Role::Finance {
+                // Schedules and holds are theirs, and nobody else's.
+                if roles == PLATFORM && reader == Role::PlatformAdmin {
                     continue;
                 }
-                // What is due was decided before; running it is for the platform (S2-50).
-                if row.path.starts_with("/api/v2/") && reader == Role::PlatformAdmin {
+                // To approve moves nothing.
+                if row.path.ends_with("/payout-plans/{id}/approve") && reader == Role::Finance {
                     continue;
                 }
                 assert!(!roles.contains(&reader), "{} {}", row.method, row.path);
@@ -234,6 +253,19 @@ mod tests {
         }
         let batch = find(&Method::POST, "/api/admin/payouts/batch-pay").unwrap();
         assert_eq!(batch.who, Who::Roles(&[Role::Admin]));
+    }
+
+    /// INC-20: a pattern that named single resources left their collections and actions open.
+    #[test]
+    fn schedules_and_holds_are_for_platform_admins_down_to_the_last_route() {
+        let theirs = |path: &str| {
+            ["/payout-schedules", "/escrow-holds"].iter().any(|part| path.contains(part))
+        };
+        let rows: Vec<_> = TABLE.iter().filter(|row| theirs(row.path)).collect();
+        assert!(rows.len() >= 19);
+        for row in rows {
+            assert_eq!(row.who, Who::Roles(PLATFORM), "{} {}", row.method, row.path);
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod batch;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod held;
+mod holds;
 mod identity;
 mod impersonation;
 mod issue;
@@ -30,6 +32,7 @@ mod products;
 mod rails;
 mod rates;
 mod run_batch;
+mod schedules;
 mod shapes;
 mod sign_in;
 mod similar;
@@ -72,6 +75,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         lifecycle::routes(),
         jobs::routes(),
         rails::routes(),
+        schedules::routes(),
+        holds::routes(),
         accounts::routes(),
         members::routes(),
         notifications::routes(),

@@ -22,6 +22,7 @@ use quittance_proto::issues::v1::notification_service_client::NotificationServic
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
+use quittance_proto::payouts::v1::escrow_service_client::EscrowServiceClient;
 use quittance_proto::payouts::v1::job_service_client::JobServiceClient;
 use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
@@ -29,6 +30,7 @@ use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountSe
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
+use quittance_proto::payouts::v1::schedule_service_client::ScheduleServiceClient;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -136,6 +138,8 @@ clients! {
     jobs: JobServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
     rails: RailServiceClient over payouts,
+    schedules: ScheduleServiceClient over payouts,
+    escrow: EscrowServiceClient over payouts,
     partner_payouts: PartnerPayoutServiceClient over payouts,
     commissions: CommissionServiceClient over payouts,
     issues_audit: AuditServiceClient over issues,

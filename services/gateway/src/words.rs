@@ -100,6 +100,18 @@ words! {
     JobRunState is payouts::JobRunState [read] { Running, Completed, Stopped, Failed, Abandoned }
 }
 
+words! {
+    /// Where a schedule stands.
+    ScheduleState is payouts::ScheduleState [read, number] {
+        Pending, Triggered, Processing, Processed, Failed, Cancelled,
+    }
+}
+
+words! {
+    /// Where an escrow hold stands.
+    HoldState is payouts::HoldState [read, number] { Active, Released, Cancelled }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod accounts;
 mod approvals;
 mod commissions;
 mod convert;
+mod holds;
 mod jobs;
 mod lifecycle;
 mod partner_convert;
@@ -13,10 +14,12 @@ mod payouts;
 mod plan_convert;
 mod plans;
 mod rails;
+mod schedules;
 
 use quittance_chassis::{audit, limited};
 use quittance_proto::payouts::v1::approval_service_server::ApprovalServiceServer;
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
+use quittance_proto::payouts::v1::escrow_service_server::EscrowServiceServer;
 use quittance_proto::payouts::v1::job_service_server::JobServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
@@ -24,6 +27,7 @@ use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountSe
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
 use quittance_proto::payouts::v1::rail_service_server::RailServiceServer;
+use quittance_proto::payouts::v1::schedule_service_server::ScheduleServiceServer;
 use tonic::service::Routes;
 
 use crate::app::Payouts;
@@ -43,5 +47,7 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(limited!(PayoutAccountServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
         .add_service(limited!(RailServiceServer::new(payouts.clone())))
+        .add_service(limited!(ScheduleServiceServer::new(payouts.clone())))
+        .add_service(limited!(EscrowServiceServer::new(payouts.clone())))
         .add_service(limited!(PlanServiceServer::new(payouts)))
 }

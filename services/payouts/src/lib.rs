@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use app::Timekeeper;
-pub use app::{Error, Payouts, Policy, rotate};
+pub use app::{DueChunk, Error, Payouts, Policy, rotate};
 pub use consumer::{KINDS, QUEUE, Reviews};
 pub use grpc::ACCESS;
 pub use keyring::Keyring;

@@ -3,7 +3,7 @@
 use quittance_chassis::grpc::Caller;
 use quittance_kernel::Timestamp;
 
-use crate::app::{Error, Payouts};
+use crate::app::{DueChunk, Error, Payouts};
 use crate::domain::job::{Job, Tally};
 
 /// One kind of due rows.
@@ -46,7 +46,25 @@ pub(super) struct Due {
 
 impl Work for Due {
     async fn chunk(&self, step: Step, at: Timestamp, limit: u32) -> Result<Tally, Error> {
-        let _ = (&self.payouts, &self.caller, step, at, limit);
-        Ok(Tally::default())
+        let done = match step {
+            Step::Releases => self.payouts.release_due_holds(&self.caller, at, limit).await?,
+            Step::Schedules => self.payouts.process_due_schedules(&self.caller, at, limit).await?,
+        };
+        Ok(tally(&done))
+    }
+}
+
+fn tally(chunk: &DueChunk) -> Tally {
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let amounts = chunk.amounts.iter();
+    Tally {
+        claimed: count(chunk.claimed),
+        processed: count(chunk.processed),
+        failed: count(chunk.failed),
+        retried: count(chunk.retried),
+        skipped: count(chunk.skipped),
+        submitted: count(chunk.submitted),
+        unblocked: count(chunk.unblocked),
+        amounts: amounts.map(|(sum, n)| (sum.currency(), (sum.minor(), count(n)))).collect(),
     }
 }
