@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use system_tests::fault::kill_workers;
 use system_tests::world::BOTH;
-use system_tests::{Cluster, Node, World};
+use system_tests::{Cluster, Node, Shop, World};
+use uuid::Uuid;
 
 const SCHEDULES: &str = "/api/v2/payout-schedules/process-due";
 const HOLDS: &str = "/api/v2/escrow-holds/process-due";
@@ -152,6 +153,60 @@ async fn the_command_runs_a_slot_once_beside_the_service_or_through_it() {
             let (code, ..) = cluster.command(Node::Payouts, &["job", job, "--fast"], None).await;
             assert_eq!(code, Some(2));
         }
+        cluster.close().await;
+    }
+}
+
+/// Nobody waits another night for money that a release has freed (S2-42).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_schedule_is_paid_by_the_job_that_releases_its_hold() {
+    for (store, bus) in BOTH {
+        let cluster = Cluster::start(binary(), &[Node::Standalone], store, bus).await;
+        let shop = Shop::open_at(&cluster.base).await;
+        let keeper = shop.person("keeper@shop.example", &["platform_admin"]).await;
+        let placement = Uuid::now_v7();
+        let schedule = json!({
+            "placementId": placement,
+            "payeeId": shop.tester.member_id,
+            "amountMinor": 125_000,
+            "currency": "USD",
+            "method": "bank",
+            "scheduledDate": "2026-01-05T00:00:00Z",
+            "reference": "P-1",
+        });
+        let free = keeper.post("/api/v2/payout-schedules", schedule.clone()).await.expect(201);
+        let blocked = keeper.post("/api/v2/payout-schedules", schedule).await.expect(201);
+        let hold = json!({
+            "placementId": placement,
+            "payeeId": shop.tester.member_id,
+            "amountMinor": 125_000,
+            "currency": "USD",
+            "reason": "the guarantee is disputed",
+            "scheduleId": blocked["id"],
+            "releaseScheduledDate": "2026-01-06T00:00:00Z",
+        });
+        keeper.post("/api/v2/escrow-holds", hold).await.expect(201);
+        let status = async |of: &Value| {
+            let path = format!("/api/v2/payout-schedules/{}", of["id"].as_str().unwrap());
+            keeper.get(&path).await.expect(200)["status"].clone()
+        };
+
+        let job = ["job", "process-schedules", "--now"];
+        let (code, said, error) = cluster.command(Node::Payouts, &job, None).await;
+        assert_eq!(code, Some(0), "{error}");
+        assert!(said.contains("2 claimed, 1 processed, 0 submitted"), "{said}");
+        assert!(said.contains("1 skipped, 0 unblocked, USD 125000 minor units in 1"), "{said}");
+        assert_eq!(
+            (status(&free).await, status(&blocked).await),
+            ("processed".into(), "pending".into())
+        );
+
+        let job = ["job", "process-escrow", "--now"];
+        let (code, said, error) = cluster.command(Node::Payouts, &job, None).await;
+        assert_eq!(code, Some(0), "{error}");
+        assert!(said.contains("2 claimed, 2 processed"), "{said}");
+        assert!(said.contains("0 skipped, 1 unblocked"), "{said}");
+        assert_eq!(status(&blocked).await, "processed");
         cluster.close().await;
     }
 }

@@ -1,6 +1,8 @@
 //! `bench schedules`: what is due among very many, drained by several workers, beside one
 //! hand-written statement per chunk on the same tables.
 
+mod floor;
+
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
+use self::floor::{Shape, floor_statement};
 use super::report::{Times, per_second};
 
 /// What stands above the table in docs/performance.md.
@@ -27,6 +30,7 @@ audit and outbox rows of the same length, which the server makes up by itself. B
 size. Linearity is of the elapsed time over the rows drained, chunk by chunk, with one worker; memory is the peak of the \
 process above what it held before its first chunk. The goal: at least 0.6 of the floor.";
 
+/// Rows per chunk, as jobs take them.
 const CHUNK: u32 = 500;
 const CONNECTIONS: u32 = 8;
 
@@ -105,15 +109,6 @@ struct Side {
     db: Db,
     admin: String,
     name: String,
-}
-
-/// What one schedule leaves behind.
-#[derive(Debug)]
-struct Shape {
-    audits: i64,
-    events: i64,
-    body: i64,
-    note: i64,
 }
 
 impl Side {
@@ -284,42 +279,6 @@ impl Side {
         self.pool.close().await;
         drop_database(&self.admin, &self.name).await;
     }
-}
-
-/// Claims a chunk and settles it, with as many rows of the same length as ours leaves behind.
-fn floor_statement(like: &Shape) -> String {
-    let Shape { audits, events, body, note } = like;
-    format!(
-        "WITH due AS MATERIALIZED (SELECT id, organization_id, payee_id, amount_minor, currency, \
-         method, reference, created_by, gen_random_uuid() AS earning, gen_random_uuid() AS payout \
-         FROM payout_schedules WHERE status IN ('pending', 'triggered') \
-         AND next_attempt_at <= '{{at}}' ORDER BY next_attempt_at, id LIMIT {CHUNK} \
-         FOR UPDATE SKIP LOCKED), \
-         done AS (UPDATE payout_schedules s SET status = 'processed', payout_id = due.payout, \
-         processed_at = now(), version = s.version + 1, updated_at = now() FROM due \
-         WHERE s.id = due.id), \
-         owed AS (INSERT INTO earnings (id, organization_id, source_kind, source_id, cycle_id, \
-         payee_id, amount_minor, currency, status, version, source_version, payout_id, approved_at, \
-         created_at, updated_at) SELECT earning, organization_id, 'schedule', id, \
-         '00000000-0000-0000-0000-000000000000', payee_id, amount_minor, currency, 'approved', 1, \
-         2, payout, now(), now(), now() FROM due), \
-         paid AS (INSERT INTO payouts (id, organization_id, payee_id, amount_minor, currency, \
-         method, reference, state, item_count, source, approved_by, approved_at, created_by, \
-         version, created_at, updated_at) SELECT payout, organization_id, payee_id, amount_minor, \
-         currency, method, reference, 'approved', 1, 'schedule', created_by, now(), created_by, 1, \
-         now(), now() FROM due), \
-         item AS (INSERT INTO payout_items (id, organization_id, payout_id, earning_id, issue_id, \
-         amount_minor, currency, live) SELECT gen_random_uuid(), organization_id, payout, earning, \
-         '00000000-0000-0000-0000-000000000000', amount_minor, currency, true FROM due), \
-         noted AS (INSERT INTO audit_log (id, organization_id, occurred_at, actor_id, actor_role, \
-         action, entity, entity_id, after, request_id) SELECT gen_random_uuid(), organization_id, \
-         now(), created_by, 'service', 'payout_schedule.processed', 'payout_schedule', id, \
-         repeat('x', {note}), 'bench' FROM due, generate_series(1, {audits})), \
-         told AS (INSERT INTO outbox (id, organization_id, kind, subject, body, created_at) \
-         SELECT gen_random_uuid(), organization_id, 'payout_schedule.processed', id, \
-         repeat('x', {body}), now() FROM due, generate_series(1, {events})) \
-         SELECT count(*) FROM due"
-    )
 }
 
 /// The slope of elapsed time over rows, and how well a line fits.

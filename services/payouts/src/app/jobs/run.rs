@@ -315,11 +315,10 @@ impl<W: Work> Runner<W> {
 
 /// Whether the same chunk may succeed when it is simply done again: nothing of it was written.
 fn may_pass(error: &Error) -> bool {
-    match error {
-        Error::Write(WriteError::Stale | WriteError::Duplicate(_)) => true,
-        Error::Write(WriteError::Database(cause)) | Error::Database(cause) => is_transient(cause),
-        _ => false,
+    if let Error::Write(WriteError::Database(cause)) | Error::Database(cause) = error {
+        return is_transient(cause);
     }
+    matches!(error, Error::Write(WriteError::Stale | WriteError::Duplicate(_)))
 }
 
 /// An instant that long after another.
