@@ -22,7 +22,7 @@ use quittance_chassis::auth::Verifier;
 use quittance_chassis::bus::{self, Bus, Subscription, relay};
 use quittance_chassis::config::{Config, Mode};
 use quittance_chassis::db;
-use quittance_chassis::grpc::{GrpcServer, secured};
+use quittance_chassis::grpc::{Client, GrpcServer, secured};
 use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -75,7 +75,8 @@ async fn begin(
         .with_context(|| format!("payouts cannot listen on {listen}"))?;
     let addr = listener.local_addr()?;
 
-    let payouts = service(config, db.clone())?.stopping_with(start.shutdown.clone());
+    let issues = secured(&config.issues.url, &config.tls).context("the address of issues")?;
+    let payouts = service(config, db.clone(), issues)?.stopping_with(start.shutdown.clone());
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Reviews::new(payouts.clone()));
     // Before the relay: the in-process bus has no queue that would wait for a late consumer.
@@ -109,9 +110,8 @@ async fn begin(
 }
 
 /// The use cases as the configuration wants them.
-fn service(config: &Config, db: db::Db) -> anyhow::Result<Payouts> {
+fn service(config: &Config, db: db::Db, issues: Client) -> anyhow::Result<Payouts> {
     let keys = Keyring::from_config(config)?;
-    let issues = secured(&config.issues.url, &config.tls).context("the address of issues")?;
     let policy = Policy {
         leads_may_pay: config.policy.leads_may_pay,
         sandbox_closed: config.mode == Mode::Production,
