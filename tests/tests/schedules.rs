@@ -148,7 +148,7 @@ async fn a_trigger_queues_a_manual_payout_whose_payment_reaches_the_balance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_processes_a_schedule_and_three_failures_are_told_to_the_payee() {
+async fn a_provider_processes_a_schedule_and_who_cannot_be_paid_fails_it() {
     for (store, bus) in BOTH {
         let world = World::start(store, bus).await;
         let desk = Desk::open(&world).await;

@@ -7,22 +7,23 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
-use quittance_chassis::db::{Journal, Tx, WriteSet};
+use quittance_chassis::db::{Journal, Tx, WriteError, WriteSet, is_transient};
 use quittance_chassis::fail_point;
 use quittance_chassis::grpc::Caller;
 use quittance_events::kind;
 use quittance_kernel::{Ctx, MoneyError, PayoutId, Timestamp, Totals};
 use uuid::Uuid;
 
+use super::plan::TRIES;
 use super::{Error, Payouts};
 use crate::domain::attempt::told;
 use crate::domain::due::{Candidate, Decided, Outcome, decide};
 use crate::domain::hold::Hold;
 use crate::domain::payout::PayoutState;
 use crate::domain::schedule::{Failed, Schedule, ScheduleState};
-use crate::store;
 use crate::store::due::Contexts;
 use crate::store::outcome::Moved;
+use crate::store::{self, StoreError};
 
 /// What one chunk of a job did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,12 @@ impl Payouts {
         at: Timestamp,
         limit: u32,
     ) -> Result<DueChunk, Error> {
+        for _ in 1..TRIES {
+            match self.process_schedules(&caller.ctx, at, limit).await {
+                Err(error) if may_pass(&error) => {}
+                done => return done,
+            }
+        }
         self.process_schedules(&caller.ctx, at, limit).await
     }
 
@@ -65,8 +72,29 @@ impl Payouts {
         at: Timestamp,
         limit: u32,
     ) -> Result<DueChunk, Error> {
+        for _ in 1..TRIES {
+            match self.release_holds(&caller.ctx, at, limit).await {
+                Err(error) if may_pass(&error) => {}
+                done => return done,
+            }
+        }
         self.release_holds(&caller.ctx, at, limit).await
     }
+}
+
+/// Whether a chunk of which nothing was written may go well the next time: somebody else has
+/// changed a row, or the database ended a deadlock by it.
+fn may_pass(error: &Error) -> bool {
+    if let Error::Write(WriteError::Stale | WriteError::Duplicate(_)) = error {
+        return true;
+    }
+    let (Error::Write(WriteError::Database(cause))
+    | Error::Store(StoreError::Database(cause))
+    | Error::Database(cause)) = error
+    else {
+        return false;
+    };
+    is_transient(cause)
 }
 
 /// Schedules that no hold keeps back any more.
