@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use quittance_chassis::db::{Db, WriteError, is_transient, retrying};
+use quittance_chassis::db::{Db, WriteError, retrying};
 use quittance_chassis::fail_point;
 use quittance_chassis::problem::{Problem as _, chain};
 use quittance_kernel::{Ctx, Timestamp, TimestampExt as _};
@@ -23,9 +23,6 @@ use crate::store;
 
 /// How many rows are claimed and settled at once.
 const CHUNK: u32 = 500;
-
-/// How often a chunk is tried in vain before the run fails.
-const TRIES: u32 = 3;
 
 /// How often a run for a slot asks whether it is its turn.
 const ASK: Duration = Duration::from_millis(250);
@@ -252,22 +249,12 @@ impl<W: Work> Runner<W> {
     }
 
     async fn chunks(&self, step: Step) -> Result<End, Error> {
-        let mut tries = 0;
         loop {
             if self.halted.load(Ordering::Relaxed) || self.limits.over() {
                 return Ok(End::Stopped);
             }
             let Some(limit) = self.reserve() else { return Ok(End::Stopped) };
-            let done = match self.work.chunk(step, self.at, limit).await {
-                Err(error) if may_pass(&error) && tries < TRIES => {
-                    tries += 1;
-                    self.left.fetch_add(limit, Ordering::Relaxed);
-                    tracing::warn!(error = chain(&error), "a chunk is tried again");
-                    continue;
-                }
-                done => done?,
-            };
-            tries = 0;
+            let done = self.work.chunk(step, self.at, limit).await?;
             let claimed = u32::try_from(done.claimed).unwrap_or(limit).min(limit);
             self.left.fetch_add(limit - claimed, Ordering::Relaxed);
             if claimed == 0 {
@@ -311,14 +298,6 @@ impl<W: Work> Runner<W> {
             }
         }
     }
-}
-
-/// Whether the same chunk may succeed when it is simply done again: nothing of it was written.
-fn may_pass(error: &Error) -> bool {
-    if let Error::Write(WriteError::Database(cause)) | Error::Database(cause) = error {
-        return is_transient(cause);
-    }
-    matches!(error, Error::Write(WriteError::Stale | WriteError::Duplicate(_)))
 }
 
 /// An instant that long after another.
