@@ -208,6 +208,17 @@ fn hold() -> events::HoldState {
     }
 }
 
+/// What carries a whole payout.
+const PAYOUTS: [&str; 7] = [
+    kind::PAYOUT_CREATED,
+    kind::PAYOUT_APPROVED,
+    kind::PAYOUT_REJECTED,
+    kind::PAYOUT_PAID,
+    kind::PAYOUT_VOIDED,
+    kind::PAYOUT_RETURNED,
+    kind::PAYOUT_CANCELLED,
+];
+
 #[test]
 fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     let member_id = Uuid::now_v7();
@@ -257,14 +268,7 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         check(name, earning());
     }
     check(kind::PAYOUT_ISSUE_PAID, earning());
-    for name in
-        [kind::PAYOUT_CREATED, kind::PAYOUT_APPROVED, kind::PAYOUT_REJECTED, kind::PAYOUT_PAID]
-    {
-        check(name, payout());
-    }
-    for name in [kind::PAYOUT_VOIDED, kind::PAYOUT_RETURNED, kind::PAYOUT_CANCELLED] {
-        check(name, payout());
-    }
+    PAYOUTS.iter().for_each(|name| check(name, payout()));
     check(
         kind::PAYOUT_FAILED,
         events::PayoutFailed {
