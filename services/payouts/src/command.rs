@@ -62,7 +62,7 @@ pub fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
     faults::arm();
     match Cli::try_parse_from(args) {
-        Ok(cli) => run::finish(dispatch(cli)),
+        Ok(cli) => run::finish(dispatch(&cli)),
         Err(error) => {
             // Standard error may be closed; there is nobody else to tell.
             let _ = error.print();
@@ -71,7 +71,7 @@ pub fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> anyhow::Result<()> {
+fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     let config = Config::load(cli.config.as_deref())?;
     match cli.about {
         About::Accounts(AccountsCommand::Rotate) => run::block_on(rotate(config)),

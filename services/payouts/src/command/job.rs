@@ -16,7 +16,7 @@ use quittance_kernel::{Timestamp, TimestampExt};
 use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::job_service_client::JobServiceClient;
 use secrecy::SecretString;
-use tonic::Code;
+use tonic::{Code, Response};
 
 use crate::app::{BUDGET, Error, timetable};
 use crate::domain::job::{Job, Tally, Wanted};
@@ -148,17 +148,19 @@ async fn remotely(
         Job::Schedules => {
             let request = caller.request(proto::ProcessDueSchedulesRequest { slot, limit });
             let answered = jobs.process_due_schedules(request).await;
-            answered.map(|reply| reply.into_inner()).map(|reply| (reply.run, reply.already_run))
+            answered.map(Response::into_inner).map(|reply| (reply.run, reply.already_run))
         }
         Job::Escrow => {
             let request = caller.request(proto::ProcessDueReleasesRequest { slot, limit });
             let answered = jobs.process_due_releases(request).await;
-            answered.map(|reply| reply.into_inner()).map(|reply| (reply.run, reply.already_run))
+            answered.map(Response::into_inner).map(|reply| (reply.run, reply.already_run))
         }
     };
-    let (run, already) = answered.map_err(|status| match status.code() {
-        Code::InvalidArgument => usage(&status.message()),
-        _ => anyhow::anyhow!("{}: {}", config.payouts.url, status.message()),
+    let (run, already) = answered.map_err(|status| {
+        if status.code() == Code::InvalidArgument {
+            return usage(&status.message());
+        }
+        anyhow::anyhow!("{}: {}", config.payouts.url, status.message())
     })?;
     Ok((run.context("the reply has no run")?, already))
 }

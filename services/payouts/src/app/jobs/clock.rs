@@ -94,7 +94,7 @@ pub(crate) fn timetable(now: Timestamp) -> Caller {
 }
 
 impl Payouts {
-    /// Keeps the figures about the last runs fresh, whichever process ran them: a CronJob is gone
+    /// Keeps the figures about the last runs fresh, whichever process ran them: one of its own is gone
     /// before anybody could ask it.
     pub(crate) fn watch_jobs(self, shutdown: CancellationToken) -> JoinHandle<()> {
         tokio::spawn(async move {
