@@ -19,6 +19,9 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/rails.proto",
     "quittance/payouts/v1/accounts.proto",
     "quittance/payouts/v1/approvals.proto",
+    "quittance/payouts/v1/jobs.proto",
+    "quittance/payouts/v1/schedules.proto",
+    "quittance/payouts/v1/escrow.proto",
     "quittance/balance/v1/balance.proto",
 ];
 

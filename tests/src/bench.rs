@@ -5,4 +5,5 @@ pub mod floor;
 pub mod pay;
 pub mod report;
 pub mod same_schema;
+pub mod schedules;
 pub mod triage;

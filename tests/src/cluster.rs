@@ -105,6 +105,30 @@ impl Cluster {
         self.running.insert(node, command.spawn().expect("the node starts"));
     }
 
+    /// Runs a command of a node's program to its end: its exit code, what it printed, and what it
+    /// complained of. It dies with the future.
+    pub async fn command(
+        &self,
+        node: Node,
+        words: &[&str],
+        fail_points: Option<&str>,
+    ) -> (Option<i32>, String, String) {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg(node.name())
+            .args(words)
+            .envs(environment(&self.config))
+            .env_remove("FAILPOINTS")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        if let Some(fail_points) = fail_points {
+            command.env("FAILPOINTS", fail_points);
+        }
+        let output = command.output().await.expect("the command starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
     /// Forgets the highest resident memory of a node so far.
     pub fn forget_peak(&self, node: Node) {
         if let Some(pid) = self.running[&node].id() {

@@ -1,5 +1,6 @@
 //! Killing processes in the middle of payments, and counting what is left.
 
+mod schedules;
 mod steps;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::http::Answer;
 use crate::story::{Shop, batch};
 use crate::world::{Bus, Store, eventually};
 
+pub use schedules::{Killed, kill_workers};
 pub use steps::die_at_every_step;
 
 const PATH: &str = "/api/admin/payouts/batch-pay";

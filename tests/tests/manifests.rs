@@ -55,7 +55,7 @@ fn deployed(overlay: &str, container: &Container) -> Config {
 
 fn ours() -> Vec<Container> {
     let ours: Vec<_> = containers("k8s/base").into_iter().filter(Container::is_ours).collect();
-    assert_eq!(ours.len(), 7, "four services and three migrations");
+    assert_eq!(ours.len(), 9, "four services, three migrations and two jobs");
     ours
 }
 
@@ -101,16 +101,25 @@ fn every_command_is_one_of_the_programs() {
         let (_, command) = line.split_once("CMD ")?;
         serde_json::from_str(command).ok()
     }));
-    assert_eq!(commands.len(), 7 + 4 + 2, "{commands:?}");
+    assert_eq!(commands.len(), 9 + 4 + 2, "{commands:?}");
     for command in commands {
         assert!(SERVICES.map(program).contains(&command[0]), "there is no {}", command[0]);
-        let said = run::command_line().try_get_matches_from(&command);
+        let line = if command.iter().any(|word| word == "job") {
+            quittance_payouts::command::command_line()
+        } else {
+            run::command_line()
+        };
+        let said = line.try_get_matches_from(&command);
         said.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     }
     for container in ours() {
-        let [program, command] = container.command.as_slice() else { panic!("{container:?}") };
-        let expected = if container.owner.ends_with("-migrate") { "migrate" } else { "serve" };
-        assert_eq!(command, expected, "{program}");
+        let expected = match container.owner.as_str() {
+            "process-schedules" => vec!["job", "process-schedules"],
+            "process-escrow" => vec!["job", "process-escrow"],
+            owner if owner.ends_with("-migrate") => vec!["migrate"],
+            _ => vec!["serve"],
+        };
+        assert_eq!(container.command[1..], expected, "{}", container.owner);
     }
 }
 
@@ -158,7 +167,11 @@ fn ports_are_those_that_the_programs_listen_on() {
             "balance" => &config.balance.url,
             _ => continue,
         };
-        assert_eq!(*url, format!("http://{service}:{port}"));
+        // In production the services talk by mutual TLS.
+        assert_eq!(*url, format!("https://{service}:{port}"));
+        let plain = deployed("dev", container);
+        let plain = [&plain.issues.url, &plain.payouts.url, &plain.balance.url];
+        assert!(plain.contains(&&format!("http://{service}:{port}")));
     }
     for service in SERVICES {
         let variables = read::compose_variables(service);
@@ -224,6 +237,33 @@ fn nothing_runs_as_root_or_writes_its_own_files_or_grows_without_end() {
     let file = dockerfile();
     let image = file.rsplit("\nFROM ").next().unwrap();
     assert!(image.contains("\nUSER 65532:65532\n") && image.contains("\nHEALTHCHECK "));
+}
+
+/// S2-40, S2-41 and S2-42: the same limits for both, an hour apart.
+#[test]
+fn the_jobs_run_as_the_programmes_want_them() {
+    let documents = yaml("k8s/base/jobs.yaml");
+    let jobs: Vec<_> = documents.iter().filter(|job| job["kind"] == "CronJob").collect();
+    let when = |job: &Value| (job["metadata"]["name"].clone(), job["spec"]["schedule"].clone());
+    let expected = [("process-schedules", "0 2 * * *"), ("process-escrow", "0 3 * * *")]
+        .map(|(name, at)| (Value::from(name), Value::from(at)));
+    assert_eq!(jobs.iter().map(|job| when(job)).collect::<Vec<_>>(), expected);
+    for job in jobs {
+        let spec = &job["spec"];
+        assert_eq!(spec["timeZone"], "Etc/UTC");
+        assert_eq!(spec["concurrencyPolicy"], "Forbid");
+        assert!(spec["startingDeadlineSeconds"].as_u64().unwrap() > 0);
+        assert_eq!(spec["successfulJobsHistoryLimit"], 3);
+        assert_eq!(spec["failedJobsHistoryLimit"], 3);
+        let made = &spec["jobTemplate"]["spec"];
+        assert_eq!(made["activeDeadlineSeconds"], 600);
+        let pod = &made["template"]["spec"];
+        assert_eq!(pod["restartPolicy"], "Never");
+        let resources = &pod["containers"][0]["resources"];
+        let (least, most) = (&resources["requests"], &resources["limits"]);
+        assert_eq!((&least["memory"], &most["memory"]), (&"256Mi".into(), &"512Mi".into()));
+        assert_eq!((&least["cpu"], &most["cpu"]), (&"250m".into(), &"500m".into()));
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@
 //! | `rail::before_send` | attempts are committed as submitted, no provider was called |
 //! | `rail::after_send` | providers have answered, nothing of it is written |
 //! | `rail::after_outcome` | the answers are committed |
+//! | `job::after_chunk` | a chunk of a job is committed and counted, not yet noted in its run |
 
 /// Arms the fail points from the environment, for the life of the process. Call it first in `main`.
 #[cfg(feature = "faults")]

@@ -7,10 +7,11 @@ mod deadline;
 mod edge;
 mod metered;
 pub mod server;
+mod tls;
 
 pub use access::{Access, is_read_only};
 pub use caller::{Caller, caller, detached};
-pub use client::{Client, ClientError, channel, client};
+pub use client::{Client, ClientError, channel, client, secured, secured_channel};
 pub use edge::Standing;
 pub use server::GrpcServer;
 

@@ -10,9 +10,9 @@ mod payload;
 
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
-    BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, IssueState,
-    MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState, PlanTotal,
-    ProductState, Rates,
+    BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, HoldState, IssueState,
+    JobCompleted, MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState,
+    PlanTotal, ProductState, Rates, ScheduleState,
 };
 
 /// The event types, which are the routing keys too.
@@ -43,6 +43,7 @@ pub mod kind {
         COMMISSION_CREATED = "commission.created",
         EARNING_RETURNED = "earning.returned",
         EARNING_NETTED = "earning.netted",
+        EARNING_PAID = "earning.paid",
         PAYOUT_CREATED = "payout.created",
         PAYOUT_APPROVED = "payout.approved",
         PAYOUT_REJECTED = "payout.rejected",
@@ -62,6 +63,19 @@ pub mod kind {
         PLAN_COMMITTED = "plan.committed",
         PLAN_STALE = "plan.stale",
         PLAN_APPROVED = "plan.approved",
+        JOB_COMPLETED = "job.completed",
+        SCHEDULE_CREATED = "payout_schedule.created",
+        SCHEDULE_UPDATED = "payout_schedule.updated",
+        SCHEDULE_TRIGGERED = "payout_schedule.triggered",
+        SCHEDULE_PROCESSING = "payout_schedule.processing",
+        SCHEDULE_PROCESSED = "payout_schedule.processed",
+        SCHEDULE_FAILED = "payout_schedule.failed",
+        SCHEDULE_CANCELLED = "payout_schedule.cancelled",
+        HOLD_CREATED = "escrow_hold.created",
+        HOLD_UPDATED = "escrow_hold.updated",
+        HOLD_RELEASED = "escrow_hold.released",
+        HOLD_AUTO_RELEASED = "escrow_hold.auto_released",
+        HOLD_CANCELLED = "escrow_hold.cancelled",
     }
 }
 
@@ -77,7 +91,13 @@ pub mod queue {
     /// Issues mirrors what payouts has paid, and tells people what did not arrive.
     pub const ISSUES: Queue = Queue {
         name: "issues.payouts",
-        kinds: &["payout.issue_paid", "earning.voided", "earning.returned", "payout.failed"],
+        kinds: &[
+            "payout.issue_paid",
+            "earning.voided",
+            "earning.returned",
+            "payout.failed",
+            "payout_schedule.failed",
+        ],
     };
     /// Payouts keeps earnings of what was approved.
     pub const PAYOUTS: Queue = Queue { name: "payouts.issues", kinds: &["issue.*"] };

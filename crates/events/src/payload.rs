@@ -34,6 +34,9 @@ payloads! {
     GateBlocked, "gate_blocked", issue_id;
     BatchCompleted, "batch", batch_id;
     PlanState, "plan", plan_id;
+    JobCompleted, "job", run_id;
+    ScheduleState, "payout_schedule", schedule_id;
+    HoldState, "escrow_hold", hold_id;
 }
 
 /// `member.updated`
@@ -119,7 +122,8 @@ pub struct IssueState {
     pub duplicate_of: Option<Uuid>,
 }
 
-/// `earning.approved`, `.rejected`, `.voided`, `.returned`, `.netted` and `payout.issue_paid` (S1-9)
+/// `earning.approved`, `.rejected`, `.voided`, `.returned`, `.netted`, `.paid` and
+/// `payout.issue_paid` (S1-9). Of a schedule, `issue_id` is the schedule and `cycle_id` is nil.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EarningState {
     pub earning_id: Uuid,
@@ -169,7 +173,7 @@ pub struct PayoutState {
     /// What the payee owed and was kept back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netted_minor: Option<i64>,
-    /// `issue`, `manual` or `commission`.
+    /// `issue`, `manual`, `commission` or `schedule`.
     #[serde(default)]
     pub source: String,
     /// `2026-02` or `2026-Q1`, for a partner's.
@@ -282,4 +286,86 @@ pub struct PlanState {
     #[serde(default)]
     pub approved_by: Vec<Uuid>,
     pub expires_at: Timestamp,
+}
+
+/// `job.completed`: a run of a job has ended, well or not
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobCompleted {
+    pub run_id: Uuid,
+    pub version: i64,
+    /// `process-schedules` or `process-escrow`.
+    pub job: String,
+    /// The slot of the timetable that it stands for; absent for a run on demand.
+    pub slot: Option<Timestamp>,
+    /// The first of the slots that it has caught up on, `slot` if none was missed.
+    pub covers_from: Option<Timestamp>,
+    /// `completed`, `stopped` (more is due), `failed` or `abandoned` (its process died).
+    pub state: String,
+    pub started_by: Uuid,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    pub claimed: i64,
+    pub processed: i64,
+    pub failed: i64,
+    pub retried: i64,
+    pub skipped: i64,
+    /// Handed to a provider, whose answer decides.
+    pub submitted: i64,
+    pub unblocked: i64,
+    pub amounts: Vec<PlanTotal>,
+    pub duration_ms: i64,
+    pub error: Option<String>,
+}
+
+/// `payout_schedule.created`, `.updated`, `.triggered`, `.processing`, `.processed`, `.failed` and
+/// `.cancelled` (S2-11)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScheduleState {
+    pub schedule_id: Uuid,
+    pub version: i64,
+    pub placement_id: Uuid,
+    pub payee_id: Uuid,
+    pub amount_minor: i64,
+    pub currency: String,
+    #[schemars(with = "String")]
+    pub method: Method,
+    pub reference: String,
+    pub status: String,
+    pub scheduled_at: Timestamp,
+    pub guarantee_completion_date: Option<Timestamp>,
+    /// The last payout that was made of it.
+    pub payout_id: Option<Uuid>,
+    pub processed_at: Option<Timestamp>,
+    /// Why it failed the last time.
+    pub failure_reason: Option<String>,
+    pub retry_count: i64,
+    pub last_retry_at: Option<Timestamp>,
+    pub next_attempt_at: Timestamp,
+    /// The released hold whose money it pays.
+    pub hold_id: Option<Uuid>,
+}
+
+/// `escrow_hold.created`, `.updated`, `.released`, `.auto_released` and `.cancelled` (S2-24)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldState {
+    pub hold_id: Uuid,
+    pub version: i64,
+    pub placement_id: Uuid,
+    /// Absent: it keeps back all schedules of the placement.
+    pub schedule_id: Option<Uuid>,
+    pub payee_id: Uuid,
+    pub amount_minor: i64,
+    pub currency: String,
+    /// How it is paid once it is released; absent: it only keeps schedules back.
+    #[schemars(with = "Option<String>")]
+    pub method: Option<Method>,
+    pub reason: String,
+    pub status: String,
+    pub release_at: Option<Timestamp>,
+    /// The hold that it was split off from.
+    pub parent_id: Option<Uuid>,
+    /// When it was released or cancelled, by whom and why.
+    pub ended_at: Option<Timestamp>,
+    pub ended_by: Option<Uuid>,
+    pub end_reason: Option<String>,
 }

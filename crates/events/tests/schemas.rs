@@ -141,6 +141,84 @@ fn plan() -> events::PlanState {
     }
 }
 
+fn job() -> events::JobCompleted {
+    events::JobCompleted {
+        run_id: Uuid::now_v7(),
+        version: 2,
+        job: "process-schedules".into(),
+        slot: Some(noon()),
+        covers_from: Some(noon()),
+        state: "completed".into(),
+        started_by: Uuid::nil(),
+        started_at: noon(),
+        finished_at: Some(noon()),
+        claimed: 1,
+        processed: 1,
+        failed: 0,
+        retried: 0,
+        skipped: 0,
+        submitted: 0,
+        unblocked: 0,
+        amounts: vec![events::PlanTotal { currency: "KZT".into(), amount_minor: 1, count: 1 }],
+        duration_ms: 7,
+        error: None,
+    }
+}
+
+fn schedule() -> events::ScheduleState {
+    events::ScheduleState {
+        schedule_id: Uuid::now_v7(),
+        version: 2,
+        placement_id: Uuid::now_v7(),
+        payee_id: Uuid::now_v7(),
+        amount_minor: 1,
+        currency: "USD".into(),
+        method: Method::Bank,
+        reference: "P-1".into(),
+        status: "failed".into(),
+        scheduled_at: noon(),
+        guarantee_completion_date: None,
+        payout_id: Some(Uuid::now_v7()),
+        processed_at: None,
+        failure_reason: Some("declined".into()),
+        retry_count: 3,
+        last_retry_at: Some(noon()),
+        next_attempt_at: noon(),
+        hold_id: None,
+    }
+}
+
+fn hold() -> events::HoldState {
+    events::HoldState {
+        hold_id: Uuid::now_v7(),
+        version: 2,
+        placement_id: Uuid::now_v7(),
+        schedule_id: None,
+        payee_id: Uuid::now_v7(),
+        amount_minor: 1,
+        currency: "USD".into(),
+        method: None,
+        reason: "a dispute".into(),
+        status: "released".into(),
+        release_at: None,
+        parent_id: Some(Uuid::now_v7()),
+        ended_at: Some(noon()),
+        ended_by: Some(Uuid::now_v7()),
+        end_reason: Some("settled".into()),
+    }
+}
+
+/// What carries a whole payout.
+const PAYOUTS: [&str; 7] = [
+    kind::PAYOUT_CREATED,
+    kind::PAYOUT_APPROVED,
+    kind::PAYOUT_REJECTED,
+    kind::PAYOUT_PAID,
+    kind::PAYOUT_VOIDED,
+    kind::PAYOUT_RETURNED,
+    kind::PAYOUT_CANCELLED,
+];
+
 #[test]
 fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     let member_id = Uuid::now_v7();
@@ -190,12 +268,7 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         check(name, earning());
     }
     check(kind::PAYOUT_ISSUE_PAID, earning());
-    for name in
-        [kind::PAYOUT_CREATED, kind::PAYOUT_APPROVED, kind::PAYOUT_REJECTED, kind::PAYOUT_PAID]
-    {
-        check(name, payout());
-    }
-    for name in [kind::PAYOUT_VOIDED, kind::PAYOUT_RETURNED, kind::PAYOUT_CANCELLED] {
+    for name in PAYOUTS {
         check(name, payout());
     }
     check(
@@ -238,6 +311,13 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     );
     for name in kind::ALL.iter().filter(|name| name.starts_with("plan.")) {
         check(name, plan());
+    }
+    check(kind::JOB_COMPLETED, job());
+    for name in kind::ALL.iter().filter(|name| name.starts_with("payout_schedule.")) {
+        check(name, schedule());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("escrow_hold.")) {
+        check(name, hold());
     }
 }
 

@@ -68,6 +68,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     let server = GrpcServer::new(NAME, verifier, ACCESS)
         .audited(db)
         .limits(&config.grpc)
+        .tls(&config.tls)
         .reflection(quittance_proto::DESCRIPTORS)
         .readiness(started.readiness);
     let task = tokio::spawn(async move {

@@ -37,6 +37,8 @@ pub(crate) const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, 
 pub(crate) const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 pub(crate) const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 pub(crate) const ADMINS: &[Role] = &[Role::Admin];
+/// Who keeps schedules and holds (INC-20: whole collections and their actions too).
+pub(crate) const PLATFORM: &[Role] = &[Role::PlatformAdmin];
 /// Who approves plans of others (rule 8).
 pub(crate) const APPROVERS: &[Role] = &[Role::Admin, Role::Finance];
 
@@ -145,6 +147,25 @@ pub(crate) const TABLE: &[Row] = &[
     get("/api/admin/members/{id}/payout-account", TREASURY),
     get("/api/admin/minimum-amounts", TREASURY),
     put("/api/admin/minimum-amounts", ADMINS),
+    get("/api/v2/payout-schedules", PLATFORM),
+    post("/api/v2/payout-schedules", PLATFORM),
+    get("/api/v2/payout-schedules/{id}", PLATFORM),
+    patch("/api/v2/payout-schedules/{id}", PLATFORM),
+    delete("/api/v2/payout-schedules/{id}", PLATFORM),
+    post("/api/v2/payout-schedules/{id}/trigger", PLATFORM),
+    get("/api/v2/placements/{placementId}/payout-schedules", PLATFORM),
+    get("/api/placements/{placementId}/payout-schedules", PLATFORM),
+    get("/api/v2/escrow-holds", PLATFORM),
+    post("/api/v2/escrow-holds", PLATFORM),
+    get("/api/v2/escrow-holds/{id}", PLATFORM),
+    patch("/api/v2/escrow-holds/{id}", PLATFORM),
+    delete("/api/v2/escrow-holds/{id}", PLATFORM),
+    post("/api/v2/escrow-holds/{id}/release", PLATFORM),
+    post("/api/v2/escrow-holds/{id}/cancel", PLATFORM),
+    get("/api/v2/placements/{placementId}/escrow-holds", PLATFORM),
+    get("/api/placements/{placementId}/escrow-holds", PLATFORM),
+    get("/api/v2/placements/{placementId}/escrow-holds/total", PLATFORM),
+    get("/api/placements/{placementId}/escrow-holds/total", PLATFORM),
     get("/api/admin/members", REVIEWERS),
     get("/api/admin/members/{id}", REVIEWERS),
     patch("/api/admin/members/{id}", ADMINS),
@@ -156,6 +177,10 @@ pub(crate) const TABLE: &[Row] = &[
     delete("/api/admin/impersonate", PEOPLE),
     get("/api/admin/impersonations", AUDITORS),
     get("/api/admin/audit/verify", AUDITORS),
+    post("/api/v2/payout-schedules/process-due", PLATFORM),
+    post("/api/v2/escrow-holds/process-due", PLATFORM),
+    get("/api/v2/job-runs", PLATFORM),
+    get("/api/v2/job-runs/{id}", PLATFORM),
 ];
 
 /// Finds the row of a route. `HEAD` is a `GET` without its body.
@@ -221,6 +246,10 @@ mod tests {
         for row in TABLE.iter().filter(|row| !row.is_open_to_viewers()) {
             let Who::Roles(roles) = row.who else { continue };
             for reader in [Role::Auditor, Role::Finance, Role::PlatformAdmin, Role::Service] {
+                // Schedules and holds are theirs, and nobody else's.
+                if roles == PLATFORM && reader == Role::PlatformAdmin {
+                    continue;
+                }
                 // To approve moves nothing.
                 if row.path.ends_with("/payout-plans/{id}/approve") && reader == Role::Finance {
                     continue;
@@ -230,6 +259,19 @@ mod tests {
         }
         let batch = find(&Method::POST, "/api/admin/payouts/batch-pay").unwrap();
         assert_eq!(batch.who, Who::Roles(&[Role::Admin]));
+    }
+
+    /// INC-20: a pattern that named single resources left their collections and actions open.
+    #[test]
+    fn schedules_and_holds_are_for_platform_admins_down_to_the_last_route() {
+        let theirs = |path: &str| {
+            ["/payout-schedules", "/escrow-holds"].iter().any(|part| path.contains(part))
+        };
+        let rows: Vec<_> = TABLE.iter().filter(|row| theirs(row.path)).collect();
+        assert!(rows.len() >= 19);
+        for row in rows {
+            assert_eq!(row.who, Who::Roles(PLATFORM), "{} {}", row.method, row.path);
+        }
     }
 
     #[test]

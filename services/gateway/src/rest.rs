@@ -9,10 +9,13 @@ mod batch;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod held;
+mod holds;
 mod identity;
 mod impersonation;
 mod issue;
 mod issues;
+mod jobs;
 mod lifecycle;
 mod me;
 mod member;
@@ -29,6 +32,7 @@ mod products;
 mod rails;
 mod rates;
 mod run_batch;
+mod schedules;
 mod shapes;
 mod sign_in;
 mod similar;
@@ -77,7 +81,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         commissions::routes(),
         commission_rules::routes(),
         lifecycle::routes(),
+        jobs::routes(),
         rails::routes(),
+        schedules::routes(),
+        holds::routes(),
         accounts::routes(),
         members::routes(),
         notifications::routes(),

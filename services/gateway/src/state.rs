@@ -7,7 +7,7 @@ use axum::Router;
 use opentelemetry::metrics::Histogram;
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::{Config, Mode};
-use quittance_chassis::grpc::{Client, MAX_ENCODE, channel, client};
+use quittance_chassis::grpc::{Client, MAX_ENCODE, secured, secured_channel};
 use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
 use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
@@ -22,12 +22,15 @@ use quittance_proto::issues::v1::notification_service_client::NotificationServic
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
+use quittance_proto::payouts::v1::escrow_service_client::EscrowServiceClient;
+use quittance_proto::payouts::v1::job_service_client::JobServiceClient;
 use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
 use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
+use quittance_proto::payouts::v1::schedule_service_client::ScheduleServiceClient;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -81,8 +84,10 @@ impl Deref for Gateway {
 impl Gateway {
     /// Prepares everything; connections are made when they are first used.
     pub(crate) fn new(config: &Config, started: &Start) -> anyhow::Result<Self> {
-        let health =
-            |name, url: &str| channel(url).map(|channel| (name, HealthClient::new(channel)));
+        let tls = &config.tls;
+        let health = |name, url: &str| {
+            secured_channel(url, tls).map(|channel| (name, HealthClient::new(channel)))
+        };
         Ok(Self(Arc::new(Shared {
             mode: config.mode,
             verifier: Verifier::from_config(&config.auth, config.mode)?,
@@ -97,11 +102,11 @@ impl Gateway {
             shutdown: started.shutdown.clone(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
-            issues: client(&config.issues.url)?,
-            watching: client(&config.issues.url)?,
-            files: client(&config.issues.url)?,
-            payouts: client(&config.payouts.url)?,
-            balance: client(&config.balance.url)?,
+            issues: secured(&config.issues.url, tls)?,
+            watching: secured(&config.issues.url, tls)?,
+            files: secured(&config.issues.url, tls)?,
+            payouts: secured(&config.payouts.url, tls)?,
+            balance: secured(&config.balance.url, tls)?,
         })))
     }
 }
@@ -130,8 +135,11 @@ clients! {
     plans: PlanServiceClient over payouts,
     accounts: PayoutAccountServiceClient over payouts,
     approvals: ApprovalServiceClient over payouts,
+    jobs: JobServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
     rails: RailServiceClient over payouts,
+    schedules: ScheduleServiceClient over payouts,
+    escrow: EscrowServiceClient over payouts,
     partner_payouts: PartnerPayoutServiceClient over payouts,
     commissions: CommissionServiceClient over payouts,
     issues_audit: AuditServiceClient over issues,

@@ -95,6 +95,23 @@ words! {
     PlanState is payouts::PlanState [read] { Open, Committed, Expired, Stale, Cancelled }
 }
 
+words! {
+    /// Where a run of a job stands.
+    JobRunState is payouts::JobRunState [read] { Running, Completed, Stopped, Failed, Abandoned }
+}
+
+words! {
+    /// Where a schedule stands.
+    ScheduleState is payouts::ScheduleState [read, number] {
+        Pending, Triggered, Processing, Processed, Failed, Cancelled,
+    }
+}
+
+words! {
+    /// Where an escrow hold stands.
+    HoldState is payouts::HoldState [read, number] { Active, Released, Cancelled }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,8 +17,9 @@ pub(crate) fn subscription(db: Db) -> Subscription {
 #[tonic::async_trait]
 impl Handler for Issues {
     async fn handle(&self, messages: &[Message]) -> Result<(), HandleError> {
-        let (failures, mirrored): (Vec<_>, Vec<_>) =
-            messages.iter().partition(|message| message.kind == kind::PAYOUT_FAILED);
+        let (failures, mirrored): (Vec<_>, Vec<_>) = messages.iter().partition(|message| {
+            message.kind == kind::PAYOUT_FAILED || message.kind == kind::SCHEDULE_FAILED
+        });
         let heard = match self.mirror_payments(&mirrored).await {
             Ok(()) => self.hear_failures(&failures).await,
             Err(error) => Err(error),

@@ -6,9 +6,13 @@ mod approve_plan;
 mod commissions;
 mod commit_plan;
 mod create_payouts;
+mod due;
 mod error;
 mod export_payouts;
 mod facts;
+mod holds;
+mod job_error;
+mod jobs;
 mod lifecycle_error;
 mod move_payouts;
 mod partner_error;
@@ -25,6 +29,8 @@ mod read_queue;
 mod review;
 mod rotate;
 mod run_batch;
+mod schedule_error;
+mod schedules;
 mod stream;
 mod undo;
 mod void_earnings;
@@ -35,6 +41,7 @@ use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
 
@@ -42,7 +49,10 @@ pub(crate) use accounts::Shown;
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
 pub(crate) use create_payouts::Created;
+pub use due::DueChunk;
 pub use error::Error;
+pub(crate) use holds::{End, EndedHold};
+pub(crate) use jobs::{BUDGET, Ran, Timekeeper, quiet, timetable};
 pub(crate) use move_payouts::{Mode, Moved};
 pub(crate) use pay::Paid;
 pub(crate) use plan::Answered;
@@ -72,6 +82,8 @@ pub struct Payouts {
     /// Wakes whoever calls providers.
     due: Arc<Notify>,
     keys: Keyring,
+    /// Cancelled when work that takes long is to stop in good order.
+    stopping: CancellationToken,
 }
 
 impl Payouts {
@@ -79,13 +91,26 @@ impl Payouts {
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
-        Self { db, issues, policy, due: Arc::default(), keys: Keyring::default() }
+        Self {
+            db,
+            issues,
+            policy,
+            due: Arc::default(),
+            keys: Keyring::default(),
+            stopping: CancellationToken::new(),
+        }
     }
 
     /// The same, with keys to seal numbers of accounts.
     #[must_use]
     pub fn sealing_with(self, keys: Keyring) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, whose jobs stop in good order when this is cancelled.
+    #[must_use]
+    pub fn stopping_with(self, stopping: CancellationToken) -> Self {
+        Self { stopping, ..self }
     }
 
     /// The database that all of this is in.

@@ -1,19 +1,28 @@
-//! `accounts rotate` on the command line.
+//! The commands that only this program has: `accounts rotate` and `job …`.
 
+mod job;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use quittance_chassis::clock::now;
 use quittance_chassis::config::Config;
+use quittance_chassis::{faults, run};
 
-use crate::{Keyring, connect};
+pub use self::job::{JobCommand, job};
+use crate::{Binary, Keyring, connect};
 
-/// The command line of this binary, as far as it is about accounts.
+/// What the command line begins with if it is ours and not what all services share.
+const OURS: [&str; 2] = ["accounts", "job"];
+
+/// The command line of this binary, as far as only this one has it.
 #[derive(Parser)]
 #[command(version)]
-pub struct Accounts {
+struct Cli {
     /// Configuration file (TOML); QUITTANCE__… environment variables override it.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -26,6 +35,9 @@ enum About {
     /// About the numbers of payout accounts.
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Runs what is due on a timetable.
+    #[command(subcommand)]
+    Job(JobCommand),
 }
 
 /// What can be done with the numbers of payout accounts.
@@ -35,12 +47,35 @@ pub enum AccountsCommand {
     Rotate,
 }
 
-impl Accounts {
-    /// Reads the configuration of the one command that there is.
-    pub fn load(&self) -> anyhow::Result<Config> {
-        match self.about {
-            About::Accounts(AccountsCommand::Rotate) => Ok(Config::load(self.config.as_deref())?),
+/// Returns the command line of these commands, for those who have to name them.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the binary with this command line, whose first word is the name of the program.
+#[must_use]
+pub fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    if !args.iter().any(|word| OURS.iter().any(|ours| word == ours)) {
+        return run::main_with::<Binary>(args.into_iter());
+    }
+    faults::arm();
+    match Cli::try_parse_from(args) {
+        Ok(cli) => run::finish(dispatch(&cli)),
+        Err(error) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() { 2 } else { 0 })
         }
+    }
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<()> {
+    let config = Config::load(cli.config.as_deref())?;
+    match cli.about {
+        About::Accounts(AccountsCommand::Rotate) => run::block_on(rotate(config)),
+        About::Job(command) => run::block_on(job(config, command)),
     }
 }
 
@@ -62,4 +97,30 @@ pub async fn rotate(config: Config) -> anyhow::Result<()> {
     bar.finish_and_clear();
     println!("{done} accounts were sealed anew");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_of_this_program_are_consistent() {
+        command_line().debug_assert();
+        for line in [
+            "quittance-payouts job process-schedules",
+            "quittance-payouts job process-escrow --slot 2026-05-08T03:00:00Z --remote --limit 5",
+            "quittance-payouts job process-schedules --now --workers 2 --config a.toml",
+            "quittance-payouts accounts rotate",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in [
+            "quittance-payouts job",
+            "quittance-payouts job process-schedules --slot yesterday",
+            "quittance-payouts job process-schedules --now --slot 2026-05-08T03:00:00Z",
+        ] {
+            let refused = Cli::try_parse_from(line.split(' ')).err().unwrap();
+            assert!(refused.use_stderr(), "{line}");
+        }
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
-use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
+use quittance_kernel::Timestamp;
 
+use crate::domain::job::{Job, JobRun};
 use crate::domain::settlement::Settlement;
 
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -13,7 +15,17 @@ pub(crate) struct Metrics {
     settled: Counter<u64>,
     amount: Counter<u64>,
     replays: Counter<u64>,
+    runs: Counter<u64>,
+    results: Counter<u64>,
+    duration: Histogram<f64>,
+    last_success: Gauge<f64>,
+    last_failed: Gauge<u64>,
+    last_processed: Gauge<u64>,
+    last_given_up: Gauge<u64>,
 }
+
+/// Buckets in seconds, up to the ten minutes that a job has.
+const BOUNDARIES: [f64; 10] = [0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 impl Metrics {
     fn new() -> Self {
@@ -22,6 +34,51 @@ impl Metrics {
             settled: meter.u64_counter("payouts.settled").build(),
             amount: meter.u64_counter("payouts.amount_minor").build(),
             replays: meter.u64_counter("idempotency.replays").build(),
+            runs: meter.u64_counter("jobs.runs").build(),
+            results: meter.u64_counter("jobs.results").build(),
+            duration: meter
+                .f64_histogram("jobs.duration")
+                .with_unit("s")
+                .with_boundaries(BOUNDARIES.to_vec())
+                .build(),
+            last_success: meter.f64_gauge("jobs.last_success_timestamp").with_unit("s").build(),
+            last_failed: meter.u64_gauge("jobs.last_run_failed").build(),
+            last_processed: meter.u64_gauge("jobs.last_run_processed").build(),
+            last_given_up: meter.u64_gauge("jobs.last_run_given_up").build(),
+        }
+    }
+
+    /// Counts a run that has ended in this process.
+    pub(crate) fn job_ended(&self, run: &JobRun) {
+        // Not `job`: Prometheus has a label of that name.
+        let name = KeyValue::new("name", run.job.as_str());
+        self.runs.add(1, &[name.clone(), KeyValue::new("state", run.state.as_str())]);
+        let tally = &run.tally;
+        for (result, count) in [
+            ("processed", tally.processed),
+            ("failed", tally.failed),
+            ("retried", tally.retried),
+            ("skipped", tally.skipped),
+            ("submitted", tally.submitted),
+        ] {
+            let labels = [name.clone(), KeyValue::new("result", result)];
+            self.results.add(count.unsigned_abs(), &labels);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a duration in milliseconds is small")]
+        self.duration.record(run.duration_ms as f64 / 1e3, &[name]);
+    }
+
+    /// Notes what is known of the last runs, whichever process they were in.
+    pub(crate) fn job_seen(&self, job: Job, success: Option<Timestamp>, last: Option<&JobRun>) {
+        let name = [KeyValue::new("name", job.as_str())];
+        if let Some(success) = success {
+            #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact")]
+            self.last_success.record(success.timestamp() as f64, &name);
+        }
+        if let Some(last) = last {
+            self.last_failed.record(last.state.is_bad().into(), &name);
+            self.last_processed.record(last.tally.processed.unsigned_abs(), &name);
+            self.last_given_up.record(last.tally.failed.unsigned_abs(), &name);
         }
     }
 

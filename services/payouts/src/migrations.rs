@@ -6,6 +6,8 @@ mod m0003_partners;
 mod m0004_accounts;
 mod m0005_rails;
 mod m0006_approvals;
+mod m0008_schedules;
+mod m0009_jobs;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -21,6 +23,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_accounts::Migration),
             Box::new(m0005_rails::Migration),
             Box::new(m0006_approvals::Migration),
+            Box::new(m0009_jobs::Migration),
+            Box::new(m0008_schedules::Migration),
         ]
     }
 

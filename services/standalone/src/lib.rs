@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use quittance_chassis::bus;
-use quittance_chassis::config::{Backend, Config};
+use quittance_chassis::config::{Backend, Config, Tls};
 use quittance_chassis::run::{Running, Start};
 use quittance_chassis::telemetry::Readiness;
 
@@ -27,12 +27,14 @@ pub struct Standalone {
 pub async fn start(mut config: Config, begin: &Start) -> anyhow::Result<Standalone> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("{} cannot be created", config.data_dir.display()))?;
+    // What never leaves the process needs no certificates.
+    config.tls = Tls::default();
     let bus = bus::connect(&config.bus);
     // Each says for itself when it is ready.
     let start = || Start { readiness: Readiness::default(), ..begin.clone() };
     let issues = quittance_issues::start(&config, Arc::clone(&bus), start()).await?;
     reached_at(&mut config.issues, issues.addr);
-    let payouts = quittance_payouts::start(&config, Arc::clone(&bus), start()).await?;
+    let payouts = quittance_payouts::start_with_clock(&config, Arc::clone(&bus), start()).await?;
     reached_at(&mut config.payouts, payouts.addr);
     let balance = quittance_balance::start(&config, bus, start()).await?;
     reached_at(&mut config.balance, balance.addr);

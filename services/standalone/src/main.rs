@@ -11,7 +11,7 @@ use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
 use quittance_chassis::{audit, faults, run, telemetry};
 use quittance_kernel::{Principal, Role, Roles};
-use quittance_payouts::command::AccountsCommand;
+use quittance_payouts::command::{AccountsCommand, JobCommand};
 use quittance_proto::issues::v1::EnsureMemberRequest;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 
@@ -40,6 +40,9 @@ enum Command {
     /// About the numbers of payout accounts.
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Runs what is due on a timetable; a running instance does so by itself.
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Makes a sign-in token of a running development instance.
     Token {
         /// E-mail of the member; created when missing.
@@ -90,6 +93,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Accounts(AccountsCommand::Rotate) => {
             run::block_on(quittance_payouts::command::rotate(config))
         }
+        Command::Job(command) => run::block_on(quittance_payouts::command::job(config, command)),
         Command::Token { email, role, organization } => {
             run::block_on(token(config, email, role, organization))
         }
@@ -140,8 +144,10 @@ async fn token(
     organization: String,
 ) -> anyhow::Result<()> {
     let verifier = Verifier::from_config(&config.auth, config.mode)?;
-    let mut members =
-        MemberServiceClient::new(quittance_chassis::grpc::client(&config.issues.url)?);
+    let mut members = MemberServiceClient::new(quittance_chassis::grpc::secured(
+        &config.issues.url,
+        &config.tls,
+    )?);
     let request = EnsureMemberRequest {
         email,
         organization,

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{pay, report, triage};
+use system_tests::bench::{pay, report, schedules, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -26,6 +26,23 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// Due schedules among very many, drained by several workers, beside one statement per chunk.
+    Schedules {
+        /// Schedules in all.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: usize,
+        /// Of these, due at once.
+        #[arg(long, default_value_t = 100_000)]
+        due: usize,
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4])]
+        workers: Vec<usize>,
+        /// Pairs of floor and ours per number of workers.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// The inbox and the list of all issues beside the read of one issue by its key.
     Triage {
         /// Issues to choose from.
@@ -46,6 +63,12 @@ fn main() -> anyhow::Result<()> {
             let plan = pay::Plan { sizes, rounds, rows };
             let text = quittance_chassis::run::block_on(async move { pay::run(&plan).await })?;
             ("pay", pay::ABOUT, text, write)
+        }
+        Bench::Schedules { rows, due, workers, rounds, write } => {
+            let plan = schedules::Plan { rows, due, workers, rounds };
+            let text =
+                quittance_chassis::run::block_on(async move { schedules::run(&plan).await })?;
+            ("schedules", schedules::ABOUT, text, write)
         }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };

@@ -1,6 +1,7 @@
 //! `cargo xtask fault NAME`: injects faults and prints what became of them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -21,13 +22,34 @@ enum Fault {
         #[arg(long, default_value_t = 40)]
         rounds: usize,
     },
+    /// Kills a job every second until no schedule is due any more.
+    Schedules {
+        /// Due schedules.
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
+        /// Milliseconds that a job lives.
+        #[arg(long, default_value_t = 1000)]
+        every: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let Fault::Pay { rounds } = Cli::parse().fault;
+    let asked = Cli::parse().fault;
     let node = node()?;
     let outcomes = quittance_chassis::run::block_on(async move {
         let mut outcomes = Vec::new();
+        let rounds = match asked {
+            Fault::Pay { rounds } => rounds,
+            Fault::Schedules { rows, every } => {
+                let every = Duration::from_millis(every);
+                for (store, bus) in BOTH {
+                    eprintln!("{rows} schedules on {store:?} …");
+                    let killed = fault::kill_workers(&node, store, bus, rows, every).await;
+                    outcomes.push(killed.outcome);
+                }
+                return Ok(outcomes);
+            }
+        };
         for (point, store, bus) in fault::everywhere() {
             eprintln!("{point} on {store:?} …");
             outcomes.push(fault::die_at(&node, point, store, bus).await);

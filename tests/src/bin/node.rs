@@ -8,7 +8,8 @@ fn main() -> ExitCode {
     // The first argument says which; the rest is the command line of that binary.
     match std::env::args().nth(1).as_deref() {
         Some("issues") => run::main_with::<quittance_issues::Binary>(std::env::args_os().skip(1)),
-        Some("payouts") => run::main_with::<quittance_payouts::Binary>(std::env::args_os().skip(1)),
+        // It has commands of its own: jobs.
+        Some("payouts") => quittance_payouts::command::main_with(std::env::args_os().skip(1)),
         Some("balance") => run::main_with::<quittance_balance::Binary>(std::env::args_os().skip(1)),
         Some("gateway") => run::main_with::<quittance_gateway::Binary>(std::env::args_os().skip(1)),
         Some("standalone") => run::finish(run::block_on(standalone())),

@@ -98,10 +98,16 @@ pub(crate) fn pods(folder: &str) -> Vec<Pod> {
         let runs = ["Deployment", "StatefulSet", "Job", "CronJob"].contains(&kind);
         runs.then(|| Pod {
             owner: document["metadata"]["name"].as_str().unwrap().to_owned(),
-            spec: document["spec"]["template"]["spec"].clone(),
+            spec: made_by(&document)["template"]["spec"].clone(),
         })
     });
     found.collect()
+}
+
+/// What holds the template of a pod. A `CronJob` makes jobs that make pods.
+fn made_by(document: &Value) -> &Value {
+    let template = &document["spec"]["jobTemplate"];
+    if template.is_object() { &template["spec"] } else { &document["spec"] }
 }
 
 #[derive(Debug)]

@@ -72,6 +72,8 @@ section! {
         bus: Bus = Bus::default(),
         /// Limits of the gRPC servers.
         grpc: Grpc = Grpc::default(),
+        /// Mutual TLS between the services.
+        tls: Tls = Tls::default(),
         /// Who may call.
         auth: Auth = Auth::default(),
         /// What the organizations of this installation allow.
@@ -155,6 +157,18 @@ section! {
         default_deadline_seconds: u64 = 30,
         /// Seconds after which a connection is closed, so that clients spread over new replicas.
         max_connection_age_seconds: Option<u64> = None,
+    }
+}
+
+section! {
+    /// Mutual TLS between the services. All three or none; `issues.url` and the like then begin with https.
+    Tls {
+        /// Certificate (PEM) that this process shows, with those between it and the authority.
+        cert_file: Option<PathBuf> = None,
+        /// Its private key (PEM).
+        key_file: Option<PathBuf> = None,
+        /// Certificate (PEM) of the authority. A caller or a service without a certificate of it is refused.
+        ca_file: Option<PathBuf> = None,
     }
 }
 

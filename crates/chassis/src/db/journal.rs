@@ -58,12 +58,21 @@ impl Entry {
 #[derive(Debug)]
 pub struct Journal {
     service: &'static str,
-    entries: Vec<(Entry, Option<Uuid>)>,
+    entries: Vec<Noted>,
     events: Vec<Outgoing>,
 }
 
 #[derive(Debug)]
+struct Noted {
+    entry: Entry,
+    event: Option<Uuid>,
+    /// Jobs write for many organizations at once.
+    organization: Uuid,
+}
+
+#[derive(Debug)]
 struct Outgoing {
+    organization: Uuid,
     id: Uuid,
     kind: &'static str,
     subject: Uuid,
@@ -85,14 +94,15 @@ impl Journal {
         payload: T,
     ) -> EventId {
         let id = EventId::new();
-        self.entries.push((entry, Some(id.0)));
+        let organization = ctx.organization().0;
+        self.entries.push(Noted { entry, event: Some(id.0), organization });
         self.push_event(ctx, id.0, kind, payload);
         id
     }
 
     /// Notes a decision that has no event of its own.
-    pub fn note(&mut self, _ctx: &Ctx, entry: Entry) {
-        self.entries.push((entry, None));
+    pub fn note(&mut self, ctx: &Ctx, entry: Entry) {
+        self.entries.push(Noted { entry, event: None, organization: ctx.organization().0 });
     }
 
     /// Adds an event that tells more of a change already noted.
@@ -105,10 +115,11 @@ impl Journal {
         let organization = ctx.organization().0;
         let trace = ctx.traceparent.clone();
         let envelope = Envelope::new(id, self.service, kind, organization, ctx.now, trace, payload);
-        self.events.push(Outgoing { id, kind, subject, body: encode(&envelope) });
+        self.events.push(Outgoing { organization, id, kind, subject, body: encode(&envelope) });
     }
 
-    /// Adds the rows to a set.
+    /// Adds the rows to a set. Actor and request are those of `ctx`; each row belongs to the
+    /// organization that it was noted for.
     pub fn write_to(self, ctx: &Ctx, set: &mut WriteSet) {
         if !self.entries.is_empty() {
             set.insert(audit_rows(ctx, self.entries));
@@ -119,13 +130,23 @@ impl Journal {
     }
 }
 
-fn audit_rows(ctx: &Ctx, entries: Vec<(Entry, Option<Uuid>)>) -> Insert {
+/// One value if all rows have the same, which is the rule.
+fn organizations(all: Vec<Uuid>) -> Column {
+    match all.first() {
+        Some(first) if all.iter().all(|other| other == first) => Column::same_uuid(Some(*first)),
+        Some(_) | None => Column::Uuid(all),
+    }
+}
+
+fn audit_rows(ctx: &Ctx, entries: Vec<Noted>) -> Insert {
     let count = entries.len();
     let mut ids = Vec::with_capacity(count);
     let mut events = Vec::with_capacity(count);
     let (mut actions, mut entities, mut entity_ids) = (vec![], vec![], vec![]);
     let (mut befores, mut afters, mut reasons) = (vec![], vec![], vec![]);
-    for (entry, event) in entries {
+    let mut owners = Vec::with_capacity(count);
+    for Noted { entry, event, organization } in entries {
+        owners.push(organization);
         ids.push(Uuid::now_v7());
         events.push(event);
         actions.push(entry.action.into_owned());
@@ -139,7 +160,7 @@ fn audit_rows(ctx: &Ctx, entries: Vec<(Entry, Option<Uuid>)>) -> Insert {
     let role = principal.roles.highest().map_or("none", quittance_kernel::Role::as_str);
     Insert::into("audit_log")
         .column("id", Column::Uuid(ids))
-        .column("organization_id", Column::same_uuid(Some(principal.organization.0)))
+        .column("organization_id", organizations(owners))
         .column("occurred_at", Column::same_time(Some(ctx.now)))
         .column("actor_id", Column::same_uuid(Some(principal.member.0)))
         .column("actor_role", Column::same_text(Some(role)))
@@ -158,7 +179,9 @@ fn outbox_rows(ctx: &Ctx, events: Vec<Outgoing>) -> Insert {
     let count = events.len();
     let (mut ids, mut subjects) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut kinds, mut bodies) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut owners = Vec::with_capacity(count);
     for event in events {
+        owners.push(event.organization);
         ids.push(event.id);
         kinds.push(event.kind.to_owned());
         subjects.push(event.subject);
@@ -166,7 +189,7 @@ fn outbox_rows(ctx: &Ctx, events: Vec<Outgoing>) -> Insert {
     }
     Insert::into("outbox")
         .column("id", Column::Uuid(ids))
-        .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
+        .column("organization_id", organizations(owners))
         .column("kind", Column::Text(kinds))
         .column("subject", Column::Uuid(subjects))
         .column("body", Column::Text(bodies))

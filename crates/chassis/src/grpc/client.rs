@@ -18,7 +18,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, TimeoutExpired};
 use tower::{Service, ServiceExt as _};
 
-use super::{IDEMPOTENT, access::is_read_only, deadline};
+use super::{IDEMPOTENT, access::is_read_only, deadline, tls};
+use crate::config::{ConfigError, Tls};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -44,16 +45,25 @@ const CEILING: u32 = 100;
 pub enum ClientError {
     #[error("`{0}` is not the address of a service")]
     Address(String, #[source] tonic::transport::Error),
-    #[error("`{0}` asks for TLS, which is not built in: use http:// inside the mesh")]
+    #[error("`{0}` asks for TLS: set tls.cert_file, tls.key_file and tls.ca_file")]
     Tls(String),
+    #[error("TLS cannot be used")]
+    Config(#[source] ConfigError),
 }
 
 /// A connection to a service that is made when it is first used, and made again when it is lost.
 pub fn channel(url: &str) -> Result<Channel, ClientError> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|error| ClientError::Address(url.to_owned(), error))?;
+    secured_channel(url, &Tls::default())
+}
+
+/// The same, by mutual TLS if the address asks for it.
+pub fn secured_channel(url: &str, tls: &Tls) -> Result<Channel, ClientError> {
+    let refused = |error| ClientError::Address(url.to_owned(), error);
+    let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(refused)?;
     if endpoint.uri().scheme_str() == Some("https") {
-        return Err(ClientError::Tls(url.to_owned()));
+        let config = tls::client(tls).map_err(ClientError::Config)?;
+        let config = config.ok_or_else(|| ClientError::Tls(url.to_owned()))?;
+        endpoint = endpoint.tls_config(config).map_err(refused)?;
     }
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
@@ -72,6 +82,11 @@ pub type Client = Retry<Channel>;
 /// Returns a client of the service at this address. Clones share connection and budget.
 pub fn client(url: &str) -> Result<Client, ClientError> {
     channel(url).map(Retry::new)
+}
+
+/// The same, by mutual TLS if the address asks for it.
+pub fn secured(url: &str, tls: &Tls) -> Result<Client, ClientError> {
+    secured_channel(url, tls).map(Retry::new)
 }
 
 /// Repeats calls that can be repeated.

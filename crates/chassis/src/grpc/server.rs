@@ -17,6 +17,7 @@ use tonic_health::server::HealthReporter;
 use super::access::{Access, index, services};
 use super::edge::{EdgeLayer, Gate};
 use super::metered::histogram;
+use super::tls;
 use crate::audit::denial::Denials;
 use crate::auth::Verifier;
 use crate::config;
@@ -49,6 +50,7 @@ pub struct GrpcServer {
     limits: config::Grpc,
     readiness: Readiness,
     audited: Option<Db>,
+    tls: config::Tls,
 }
 
 impl GrpcServer {
@@ -63,6 +65,7 @@ impl GrpcServer {
             limits: config::Grpc::default(),
             readiness: Readiness::default(),
             audited: None,
+            tls: config::Tls::default(),
         }
     }
 
@@ -70,6 +73,13 @@ impl GrpcServer {
     #[must_use]
     pub fn audited(mut self, db: Db) -> Self {
         self.audited = Some(db);
+        self
+    }
+
+    /// Takes calls by mutual TLS only, if it is configured.
+    #[must_use]
+    pub fn tls(mut self, tls: &config::Tls) -> Self {
+        self.tls = tls.clone();
         self
     }
 
@@ -118,7 +128,7 @@ impl GrpcServer {
         let stop = CancellationToken::new();
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let serving = self
-            .transport()
+            .transport()?
             .layer(EdgeLayer(Arc::new(gate)))
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
@@ -164,8 +174,12 @@ impl GrpcServer {
         }
     }
 
-    fn transport(&self) -> Server {
-        let server = Server::builder()
+    fn transport(&self) -> anyhow::Result<Server> {
+        let mut server = Server::builder();
+        if let Some(tls) = tls::server(&self.tls)? {
+            server = server.tls_config(tls).context("the certificate of this service")?;
+        }
+        let server = server
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .max_concurrent_streams(Some(MAX_STREAMS))
@@ -174,10 +188,10 @@ impl GrpcServer {
             .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
             .initial_stream_window_size(Some(STREAM_WINDOW))
             .initial_connection_window_size(Some(CONNECTION_WINDOW));
-        match self.limits.max_connection_age_seconds {
+        Ok(match self.limits.max_connection_age_seconds {
             Some(age) => server.max_connection_age(Duration::from_secs(age)),
             None => server,
-        }
+        })
     }
 
     async fn report(&self, health: &HealthReporter, status: ServingStatus) {

@@ -3,3 +3,4 @@
 mod edge;
 mod harness;
 mod retry;
+mod tls;

@@ -22,7 +22,8 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
         | kind::EARNING_REJECTED
         | kind::EARNING_VOIDED
         | kind::EARNING_RETURNED
-        | kind::EARNING_NETTED => whole(message, earning)?,
+        | kind::EARNING_NETTED
+        | kind::EARNING_PAID => whole(message, earning)?,
         other => {
             tracing::debug!(event.kind = other, "an event of no interest");
             return Ok(None);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use quittance_chassis::bus::Message;
 use quittance_chassis::clock;
 use quittance_chassis::db::{Tx, inbox};
-use quittance_events::{PayoutFailed, decode, queue};
+use quittance_events::{PayoutFailed, ScheduleState, decode, kind, queue};
 use quittance_kernel::{Ctx, EventId, MemberId, Money, OrganizationId, PayoutId, Principal};
 use uuid::Uuid;
 
@@ -13,15 +13,20 @@ use crate::error::Error;
 use crate::store::notification;
 
 impl Issues {
-    /// Tells payees of payouts whose money did not arrive: set-based, each event once. The earnings
+    /// Tells payees of payouts whose money did not arrive, and of schedules that were given up: set-based, each event once. The earnings
     /// stay as they are; what becomes of them is told by events of their own.
     pub async fn hear_failures(&self, messages: &[&Message]) -> Result<(), MirrorError> {
         let mut batches: BTreeMap<OrganizationId, Vec<(Uuid, PayoutFailed)>> = BTreeMap::new();
         for message in messages {
-            let event = decode::<PayoutFailed>(&message.body)
-                .map_err(|error| MirrorError::Unreadable(message.id, error))?;
-            let organization = OrganizationId(event.organizationid);
-            batches.entry(organization).or_default().push((message.id, event.data));
+            let unreadable = |error| MirrorError::Unreadable(message.id, error);
+            let (organization, failed) = if message.kind == kind::SCHEDULE_FAILED {
+                let event = decode::<ScheduleState>(&message.body).map_err(unreadable)?;
+                (event.organizationid, of_schedule(event.data))
+            } else {
+                let event = decode::<PayoutFailed>(&message.body).map_err(unreadable)?;
+                (event.organizationid, event.data)
+            };
+            batches.entry(OrganizationId(organization)).or_default().push((message.id, failed));
         }
         for (organization, batch) in batches {
             let trace = messages.first().and_then(|message| message.traceparent.clone());
@@ -54,6 +59,22 @@ impl Issues {
         tx.commit().await?;
         self.bell.ring(&members);
         Ok(())
+    }
+}
+
+/// A schedule that has failed for good, which may never have come to a payout.
+fn of_schedule(failed: ScheduleState) -> PayoutFailed {
+    PayoutFailed {
+        payout_id: failed.payout_id.unwrap_or(failed.schedule_id),
+        version: failed.version,
+        payee_id: failed.payee_id,
+        amount_minor: failed.amount_minor,
+        currency: failed.currency,
+        method: failed.method,
+        reference: Some(failed.reference).filter(|text| !text.is_empty()),
+        reason: failed.failure_reason.unwrap_or_default(),
+        item_count: 1,
+        failed_at: failed.last_retry_at.unwrap_or(failed.next_attempt_at),
     }
 }
 

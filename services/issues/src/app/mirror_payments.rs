@@ -113,7 +113,8 @@ fn told(row: &Mirrored, event: Uuid, earning: &EarningState) -> Option<(EventId,
 /// Keeps the last word on each issue. Only words that can be mirrored count.
 fn newest(earnings: impl Iterator<Item = (Uuid, EarningState)>) -> Words {
     let mut newest = Words::new();
-    for (event, earning) in earnings {
+    // What was not earned by an issue has no cycle.
+    for (event, earning) in earnings.filter(|(_, earning)| !earning.cycle_id.is_nil()) {
         match earning.status {
             // Approved is what it is again when the money came back.
             PayoutStatus::Paid | PayoutStatus::Void | PayoutStatus::Approved => {}

@@ -5,7 +5,7 @@ use quittance_chassis::bus::{Handler as _, Message};
 use quittance_chassis::config::Retention;
 use quittance_chassis::db::retention::{CHUNK, check, cutoff, forget_received};
 use quittance_chassis::db::{Tx, inbox};
-use quittance_events::{Envelope, PayoutFailed, encode, kind};
+use quittance_events::{Envelope, PayoutFailed, ScheduleState, encode, kind};
 use quittance_issues::app::{Marked, Paging};
 use quittance_kernel::{Ctx, Method, OrganizationId, PayoutStatus, Severity};
 use uuid::Uuid;
@@ -115,5 +115,57 @@ async fn the_payee_is_told_once_of_a_payout_that_failed() {
         assert_eq!(data["payoutId"], batch[0].subject.to_string());
         assert_eq!(data.get("issueId"), None);
         assert_eq!(told(&world, &world.nazira).await, 0);
+    }
+}
+
+fn given_up(organization: OrganizationId, payee: Uuid) -> Message {
+    let (id, schedule_id) = (Uuid::now_v7(), Uuid::now_v7());
+    let state = ScheduleState {
+        schedule_id,
+        version: 7,
+        placement_id: Uuid::now_v7(),
+        payee_id: payee,
+        amount_minor: 125_000,
+        currency: "USD".into(),
+        method: Method::Stripe,
+        reference: String::new(),
+        status: "failed".into(),
+        scheduled_at: noon(),
+        guarantee_completion_date: None,
+        payout_id: None,
+        processed_at: None,
+        failure_reason: Some("payee_not_onboarded".into()),
+        retry_count: 3,
+        last_retry_at: Some(noon()),
+        next_attempt_at: noon(),
+        hold_id: None,
+    };
+    let kind = kind::SCHEDULE_FAILED;
+    let envelope = Envelope::new(id, "payouts", kind, organization.0, noon(), None, state);
+    Message {
+        id,
+        kind: kind.to_owned(),
+        organization: organization.0,
+        subject: schedule_id,
+        body: encode(&envelope).into(),
+        traceparent: None,
+    }
+}
+
+#[tokio::test]
+async fn the_payee_is_told_once_of_a_schedule_that_was_given_up() {
+    for world in worlds().await {
+        let organization = world.admin.organization();
+        let batch = [given_up(organization, world.aibek.member().0)];
+        for _ in 0..2 {
+            world.issues.handle(&batch).await.unwrap();
+        }
+        let paging = Paging::default();
+        let page = world.issues.list_notifications(&world.aibek, false, &paging).await.unwrap();
+        let kinds: Vec<&str> = page.items.iter().map(|told| told.kind.as_str()).collect();
+        assert_eq!(kinds, ["PAYOUT_FAILED"]);
+        let data: serde_json::Value = serde_json::from_str(&page.items[0].data).unwrap();
+        assert_eq!(data["reason"], "payee_not_onboarded");
+        assert_eq!(data["payoutId"], batch[0].subject.to_string());
     }
 }

@@ -9,11 +9,14 @@ use sea_orm::DbErr;
 use tonic::{Code, Status};
 
 use crate::domain::account::AccountError;
+use crate::domain::hold::HoldError;
+use crate::domain::job::JobError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
 use crate::domain::rail::RailError;
+use crate::domain::schedule::ScheduleError;
 use crate::keyring::SealError;
 use crate::store::StoreError;
 
@@ -38,6 +41,12 @@ pub enum Error {
     Rail(#[from] RailError),
     #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(transparent)]
+    Job(#[from] JobError),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error("payout {0} not found")]
@@ -80,6 +89,9 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.code(),
             Self::Rail(error) => error.code(),
             Self::Account(error) => error.code(),
+            Self::Job(error) => error.code(),
+            Self::Schedule(error) => error.code(),
+            Self::Hold(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -111,6 +123,9 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.reason(),
             Self::Rail(error) => error.reason(),
             Self::Account(error) => error.reason(),
+            Self::Job(error) => error.reason(),
+            Self::Schedule(error) => error.reason(),
+            Self::Hold(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -145,6 +160,9 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.fields(),
             Self::Rail(error) => error.fields(),
             Self::Account(error) => error.fields(),
+            Self::Job(error) => error.fields(),
+            Self::Schedule(error) => error.fields(),
+            Self::Hold(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -168,10 +186,13 @@ impl Problem for Error {
             Self::Plan(error) => error.metadata(),
             Self::Partner(error) => error.metadata(),
             Self::Lifecycle(error) => error.metadata(),
+            Self::Schedule(error) => error.metadata(),
+            Self::Hold(error) => error.metadata(),
             Self::Order(_)
             | Self::Rail(_)
             | Self::Total(_)
             | Self::Account(_)
+            | Self::Job(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

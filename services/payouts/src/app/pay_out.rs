@@ -146,6 +146,7 @@ impl Payouts {
         store::outcome::write(&tx, ctx, self.db.service(), concluded, &moves)
             .await
             .map_err(Error::Write)?;
+        self.follow_schedules(&tx, ctx, &moves).await?;
         tx.commit().await.map_err(Error::Write)?;
         fail_point!("rail::after_outcome");
         Ok(())

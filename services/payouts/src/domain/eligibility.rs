@@ -28,6 +28,10 @@ pub(crate) enum Reason {
     AccountCoolingDown,
     /// What the payee would get is less than this method pays.
     BelowMinimum,
+    /// Its date is not reached, or its guarantee not completed.
+    ScheduleNotDue,
+    /// An escrow hold keeps it back.
+    HoldActive,
 }
 
 impl Reason {
@@ -46,6 +50,8 @@ impl Reason {
             Self::CurrencyMismatch => "currency_mismatch",
             Self::AccountCoolingDown => "account_cooling_down",
             Self::BelowMinimum => "below_minimum",
+            Self::ScheduleNotDue => "schedule_not_due",
+            Self::HoldActive => "hold_active",
         }
     }
 }
@@ -136,6 +142,44 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
         reasons.push(Reason::AccountCoolingDown);
     }
     reasons
+}
+
+/// Everything that the decision about one schedule depends on. No issue and no gate is behind it.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
+pub(crate) struct Scheduled<'a> {
+    /// Whether its date is reached and its guarantee completed.
+    pub due: bool,
+    /// Whether an active hold is on it.
+    pub held: bool,
+    /// Its earning, if it has been tried before.
+    pub earning: Option<&'a Earning>,
+    pub onboarded: bool,
+    pub cooling: bool,
+    pub below_minimum: bool,
+}
+
+/// Returns every reason against paying a schedule now; none means that it may be paid.
+#[must_use]
+pub(crate) fn eligible_schedule(candidate: &Scheduled<'_>) -> Vec<Reason> {
+    let earning = candidate.earning;
+    let stands = |status| earning.is_some_and(|earning| earning.status == status);
+    let against = [
+        (!candidate.due, Reason::ScheduleNotDue),
+        (candidate.held, Reason::HoldActive),
+        (stands(EarningStatus::Paid), Reason::AlreadyPaid),
+        (stands(EarningStatus::Void), Reason::Voided),
+        (stands(EarningStatus::Rejected), Reason::NotApproved),
+        (
+            stands(EarningStatus::Approved)
+                && earning.is_some_and(|earning| earning.payout.is_some()),
+            Reason::AlreadyInPayout,
+        ),
+        (!candidate.onboarded, Reason::PayeeNotOnboarded),
+        (candidate.cooling, Reason::AccountCoolingDown),
+        (candidate.below_minimum, Reason::BelowMinimum),
+    ];
+    against.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect()
 }
 
 #[cfg(test)]

@@ -55,16 +55,18 @@ pub(crate) enum Source {
     Issue,
     Manual,
     Commission,
+    Schedule,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 3] = [Self::Issue, Self::Manual, Self::Commission];
+    pub(crate) const ALL: [Self; 4] = [Self::Issue, Self::Manual, Self::Commission, Self::Schedule];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Issue => "issue",
             Self::Manual => "manual",
             Self::Commission => "commission",
+            Self::Schedule => "schedule",
         }
     }
 }

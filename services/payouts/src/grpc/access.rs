@@ -20,6 +20,11 @@ const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 /// Who reads the audit log.
 const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 
+/// Who runs jobs, for all organizations.
+const JOBS: &[Role] = &[Role::PlatformAdmin, Role::Service];
+/// Who keeps schedules and holds.
+const PLATFORM: &[Role] = &[Role::PlatformAdmin];
+
 /// The methods of this service and the roles that may call each.
 pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PayoutService/BatchPay", &[Role::Admin]),
@@ -55,6 +60,10 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.CommissionService/ListCommissionRules", TREASURY),
     ("/quittance.payouts.v1.CommissionService/ListPendingCommissions", TREASURY),
     ("/quittance.payouts.v1.CommissionService/CreateCommissionPayouts", &[Role::Admin]),
+    ("/quittance.payouts.v1.JobService/ProcessDueSchedules", JOBS),
+    ("/quittance.payouts.v1.JobService/ProcessDueReleases", JOBS),
+    ("/quittance.payouts.v1.JobService/ListJobRuns", JOBS),
+    ("/quittance.payouts.v1.JobService/GetJobRun", JOBS),
     ("/quittance.payouts.v1.LifecycleService/VoidPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/ReturnPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
@@ -69,6 +78,19 @@ pub const ACCESS: Access = &[
     ),
     ("/quittance.payouts.v1.PayoutAccountService/ListMinimumAmounts", TREASURY),
     ("/quittance.payouts.v1.PayoutAccountService/SetMinimumAmount", &[Role::Admin]),
+    ("/quittance.payouts.v1.ScheduleService/CreateSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/GetSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/ListSchedules", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/UpdateSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/CancelSchedule", PLATFORM),
+    ("/quittance.payouts.v1.ScheduleService/TriggerSchedule", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/CreateHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/GetHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/ListHolds", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/UpdateHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/ReleaseHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/CancelHold", PLATFORM),
+    ("/quittance.payouts.v1.EscrowService/GetHeldTotal", PLATFORM),
 ];
 
 #[cfg(test)]

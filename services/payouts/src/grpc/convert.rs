@@ -128,7 +128,7 @@ pub(super) fn wire_method(method: Method) -> common::Method {
     }
 }
 
-pub(super) fn time(time: Timestamp) -> ProtoTime {
+pub(crate) fn time(time: Timestamp) -> ProtoTime {
     let nanos = i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default();
     ProtoTime { seconds: time.timestamp(), nanos }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::sql::Sql;
 use crate::domain::lifecycle::Held;
+use crate::domain::partner::Source;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::settlement::{Item, Settlement};
 
@@ -67,7 +68,7 @@ pub(super) fn start(
             created_at: ctx.now,
             updated_at: ctx.now,
         };
-        tell_payout(ctx, journal, &payout, None, None);
+        tell_payout(ctx, journal, &payout, None, Source::Issue);
     }
 }
 
@@ -128,13 +129,22 @@ fn tell_approval(ctx: &Ctx, journal: &mut Journal, item: &Item) {
     journal.record(ctx, entry, kind::EARNING_APPROVED, state);
 }
 
+/// Where the obligation of a payout by a provider comes from: issues, or a schedule.
+pub(super) fn source_of(items: &[Held]) -> Source {
+    if items.iter().all(|held| held.earning.is_of_issue()) {
+        Source::Issue
+    } else {
+        Source::Schedule
+    }
+}
+
 /// Tells where a payout stands now.
 pub(super) fn tell_payout(
     ctx: &Ctx,
     journal: &mut Journal,
     payout: &Payout,
     from: Option<PayoutState>,
-    reason: Option<&str>,
+    source: Source,
 ) {
     let kind = match payout.state {
         PayoutState::Paid => kind::PAYOUT_PAID,
@@ -161,13 +171,13 @@ pub(super) fn tell_payout(
         item_count: payout.item_count,
         paid_at: payout.paid_at,
         netted_minor: Some(payout.netted_minor).filter(|netted| *netted > 0),
-        source: "issue".to_owned(),
+        source: source.as_str().to_owned(),
         period: None,
         notes: None,
         approved_by: None,
-        reason: reason.map(str::to_owned),
+        reason: None,
     };
-    journal.record(ctx, moved(kind, payout, from, reason), kind, state);
+    journal.record(ctx, moved(kind, payout, from, None), kind, state);
 }
 
 /// The audit row of a payout's step.
@@ -241,7 +251,7 @@ pub(crate) async fn retry(
         at: ctx.now,
     };
     set.insert(insert_attempts(ctx, &[attempt]));
-    tell_payout(ctx, &mut journal, payout, Some(from), None);
+    tell_payout(ctx, &mut journal, payout, Some(from), source_of(held));
     journal.write_to(ctx, &mut set);
     tx.write(set).await
 }

@@ -8,7 +8,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::earning::TABLE as EARNINGS;
-use super::execution::{NewAttempt, insert_attempts, moved, tell_payout};
+use super::execution::{NewAttempt, insert_attempts, moved, source_of, tell_payout};
 use super::sql::Sql;
 use crate::domain::attempt::{Answer, Attempt, Conclusion, batch_state, told};
 use crate::domain::lifecycle::Held;
@@ -73,7 +73,7 @@ pub(crate) async fn write(
         if step.payout.state == PayoutState::Failed {
             tell_failure(ctx, &mut journal, step);
         } else {
-            tell_payout(ctx, &mut journal, &step.payout, Some(step.from), None);
+            tell_payout(ctx, &mut journal, &step.payout, Some(step.from), source_of(&step.items));
         }
     }
     for step in paid {
@@ -220,7 +220,9 @@ fn tell_items(ctx: &Ctx, journal: &mut Journal, step: &Moved) {
             "currency": held.amount.currency().code(),
         });
         let before = serde_json::json!({ "status": held.earning.status.as_str() });
-        let entry = Entry::new("payout.issue_paid", "earning", held.earning.id.0)
+        let of_issue = held.earning.is_of_issue();
+        let kind = if of_issue { kind::PAYOUT_ISSUE_PAID } else { kind::EARNING_PAID };
+        let entry = Entry::new(kind, "earning", held.earning.id.0)
             .change(before.to_string(), after.to_string());
         let state = EarningState {
             amount_minor: held.amount.minor(),
@@ -232,7 +234,7 @@ fn tell_items(ctx: &Ctx, journal: &mut Journal, step: &Moved) {
             paid_at: payout.paid_at,
             ..super::lifecycle::state(&held.earning)
         };
-        journal.record(ctx, entry, kind::PAYOUT_ISSUE_PAID, state);
+        journal.record(ctx, entry, kind, state);
     }
 }
 

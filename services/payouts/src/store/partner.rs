@@ -1,16 +1,19 @@
 //! Payouts of partners on their way into the database, and their steps.
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Tx, WriteSet};
-use quittance_events::{PayoutState as PayoutTold, kind};
-use quittance_kernel::{Ctx, OrganizationId, PayoutId};
+use quittance_events::{EarningState, PayoutState as PayoutTold, kind};
+use quittance_kernel::{Ctx, OrganizationId, PayoutId, PayoutStatus};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::lifecycle_read::hold_all;
 use super::partner_read::{SELECT, full};
 use super::sql::Sql;
-use crate::domain::partner::{NewPayout, PartnerError, PartnerPayout, Step};
+use crate::domain::lifecycle::Held;
+use crate::domain::partner::{NewPayout, PartnerError, PartnerPayout, Source, Step};
+use crate::domain::payout::Payout;
 
 /// What an audit row says of a payout.
 #[derive(Serialize)]
@@ -176,6 +179,9 @@ pub(crate) async fn take(
     if let Step::Reject { .. } = step {
         release(conn, organization, now, &ids).await?;
     }
+    if let Step::MarkPaid { .. } = step {
+        tell_schedules(tx, moved).await?;
+    }
     tell(tx, step, moved);
     Ok(changed)
 }
@@ -207,6 +213,49 @@ pub(super) async fn release(
     Ok(())
 }
 
+/// The earnings of schedules are told one by one, so that they reach balances.
+async fn tell_schedules(
+    tx: &mut Tx,
+    moved: &[(PartnerPayout, PartnerPayout)],
+) -> Result<(), DbErr> {
+    let of = |(_, after): &&(PartnerPayout, PartnerPayout)| after.source == Source::Schedule;
+    let paid: Vec<&PartnerPayout> = moved.iter().filter(of).map(|(_, after)| after).collect();
+    if paid.is_empty() {
+        return Ok(());
+    }
+    let ids = paid.iter().map(|after| after.payout.id.0).collect();
+    let organization = tx.ctx().organization();
+    let held = hold_all(tx.conn(), organization, ids).await.map_err(|error| match error {
+        StoreError::Database(error) => error,
+        error @ StoreError::Corrupt { .. } => DbErr::Custom(error.to_string()),
+    })?;
+    for after in paid {
+        for item in held.get(&after.payout.id).into_iter().flatten().filter(|item| item.live) {
+            let (entry, state) = earning_paid(&after.payout, item);
+            tx.record(entry, kind::EARNING_PAID, state);
+        }
+    }
+    Ok(())
+}
+
+/// Audit and event of an earning of a schedule that was paid; `item` has it as it is now.
+fn earning_paid(payout: &Payout, item: &Held) -> (Entry, EarningState) {
+    let state = EarningState {
+        version: item.earning.version,
+        amount_minor: item.amount.minor(),
+        currency: item.amount.currency().code().to_owned(),
+        status: PayoutStatus::Paid,
+        payout_id: Some(payout.id.0),
+        method: payout.method,
+        reference: Some(payout.reference.clone()),
+        paid_at: payout.paid_at,
+        ..super::lifecycle::state(&item.earning)
+    };
+    let entry = Entry::new("earning.paid", "earning", item.earning.id.0)
+        .change(r#"{"status":"approved"}"#, r#"{"status":"paid"}"#);
+    (entry, state)
+}
+
 fn tell(tx: &mut Tx, step: &Step, moved: &[(PartnerPayout, PartnerPayout)]) {
     let (action, reason) = match step {
         Step::Approve => (kind::PAYOUT_APPROVED, None),
@@ -226,6 +275,12 @@ pub(crate) fn refused(tx: &mut Tx, id: PayoutId, step: &Step, reason: &PartnerEr
     let after =
         format!("{{\"step\":\"{}\",\"reasons\":[\"{}\"]}}", step.to().as_str(), reason.reason());
     tx.note(Entry::new("payout.refused", "payout", id.0).after(after));
+}
+
+/// Audit and event of a payout that was made in this state.
+pub(super) fn tell_new(ctx: &Ctx, journal: &mut Journal, new: &PartnerPayout, kind: &'static str) {
+    let entry = Entry::new(kind, "payout", new.payout.id.0).after(json(new));
+    journal.record(ctx, entry, kind, told(new));
 }
 
 pub(super) fn told(of: &PartnerPayout) -> PayoutTold {

@@ -2,15 +2,15 @@
 //! commissions free for another payout, and the earning itself is no longer owed.
 
 use quittance_chassis::db::{Column, Entry, Journal, Tx, Update, WriteSet};
-use quittance_events::kind;
-use quittance_kernel::{Ctx, OrganizationId, PayoutId};
+use quittance_events::{EarningState, kind};
+use quittance_kernel::{Ctx, OrganizationId, PayoutId, PayoutStatus};
 use sea_orm::DbErr;
 
 use super::earning::TABLE as EARNINGS;
 use super::lifecycle::{insert_receivables, insert_reversals, insert_step, move_payout};
 use super::partner::{json, release, told};
 use crate::domain::lifecycle::{Undo, Undone};
-use crate::domain::partner::PartnerPayout;
+use crate::domain::partner::{PartnerPayout, Source};
 
 /// Rows, audit and event of what was decided; `before` is the payout as it was.
 pub(crate) fn write_set(
@@ -43,8 +43,43 @@ pub(crate) fn write_set(
         .because(Some(undone.reason.clone()));
     let mut journal = Journal::new(service);
     journal.record(ctx, entry, kind, event);
+    if before.source == Source::Schedule {
+        tell_earnings(ctx, &mut journal, undone);
+    }
     journal.write_to(ctx, &mut set);
     set
+}
+
+/// The earnings of schedules are in balances, which hear of them one by one.
+fn tell_earnings(ctx: &Ctx, journal: &mut Journal, undone: &Undone) {
+    let payout = &undone.payout;
+    for item in &undone.items {
+        let told = super::lifecycle::state(&item.earning);
+        let reason = Some(undone.reason.clone());
+        let (kind, state) = match undone.undo {
+            Undo::Void => {
+                let state = EarningState {
+                    status: PayoutStatus::Void,
+                    payout_id: Some(payout.id.0),
+                    method: payout.method,
+                    reference: Some(payout.reference.clone()),
+                    paid_at: payout.paid_at,
+                    reason: reason.clone(),
+                    voided_at: Some(ctx.now),
+                    receivable_minor: Some(item.amount.minor()),
+                    ..told
+                };
+                (kind::EARNING_VOIDED, state)
+            }
+            Undo::Return | Undo::Cancel => {
+                let status = PayoutStatus::Rejected;
+                let state = EarningState { status, reason: reason.clone(), ..told };
+                (kind::EARNING_REJECTED, state)
+            }
+        };
+        let entry = Entry::new(kind, "earning", item.earning.id.0).because(reason);
+        journal.record(ctx, entry, kind, state);
+    }
 }
 
 /// Void stays with its payout; what was cancelled or came back is no longer owed by this earning.

@@ -1,5 +1,7 @@
 //! Statements that are put together from fixed pieces; values are always bound.
 
+use chrono::SecondsFormat;
+use quittance_kernel::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value};
 use uuid::Uuid;
 
@@ -54,6 +56,28 @@ impl Sql {
     /// Locks the rows until the transaction ends; SQLite has one writer anyway.
     pub(crate) fn for_update(self) -> Self {
         if self.backend == DbBackend::Postgres { self.push(" FOR UPDATE") } else { self }
+    }
+
+    /// The same, but passes over rows that others have locked.
+    pub(crate) fn skip_locked(self) -> Self {
+        let postgres = self.backend == DbBackend::Postgres;
+        if postgres { self.push(" FOR UPDATE SKIP LOCKED") } else { self }
+    }
+
+    /// Appends a piece and an instant after it, on PostgreSQL as a constant: a plan that does not
+    /// know the instant may take another index after a few executions.
+    pub(crate) fn instant(self, text: &str, at: Timestamp) -> Self {
+        if self.backend == DbBackend::Postgres {
+            let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
+            return self.push(text).push(&format!("'{at}'::timestamptz"));
+        }
+        self.bind(text, at)
+    }
+
+    /// The text, for tests that look at plans.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     fn build(self) -> Statement {

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod consumer;
+mod due;
 mod facts;
 mod lifecycle;
 mod partners;

@@ -97,6 +97,10 @@ impl Harness {
     }
 
     pub(super) async fn with_limits(limits: config::Grpc) -> Self {
+        Self::with(limits, config::Tls::default()).await
+    }
+
+    pub(super) async fn with(limits: config::Grpc, tls: config::Tls) -> Self {
         let world = Arc::<World>::default();
         let verifier = Verifier::from_config(&config::Auth::default(), Mode::Development).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -104,6 +108,7 @@ impl Harness {
         let shutdown = CancellationToken::new();
         let server = GrpcServer::new("test", Arc::clone(&verifier), ACCESS)
             .limits(&limits)
+            .tls(&tls)
             .reflection(tonic_health::pb::FILE_DESCRIPTOR_SET);
         let task = tokio::spawn(server.serve(listener, routes(&world), shutdown.clone()));
         Self { world, verifier, address, shutdown, task }
