@@ -12,7 +12,7 @@ pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, IssueState,
     MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState, PlanTotal,
-    ProductState, Rates,
+    ProductState, Rates, ReceivableState,
 };
 
 /// The event types, which are the routing keys too.
@@ -43,6 +43,7 @@ pub mod kind {
         COMMISSION_CREATED = "commission.created",
         EARNING_RETURNED = "earning.returned",
         EARNING_NETTED = "earning.netted",
+        RECEIVABLE_NETTED = "receivable.netted",
         PAYOUT_CREATED = "payout.created",
         PAYOUT_APPROVED = "payout.approved",
         PAYOUT_REJECTED = "payout.rejected",
@@ -84,7 +85,15 @@ pub mod queue {
     /// Balance projects everything about people's money.
     pub const BALANCE: Queue = Queue {
         name: "balance.projections",
-        kinds: &["issue.*", "payout.issue_paid", "earning.*", "cycle.updated", "member.updated"],
+        kinds: &[
+            "issue.*",
+            "payout.*",
+            "earning.*",
+            "receivable.*",
+            "commission.created",
+            "cycle.updated",
+            "member.updated",
+        ],
     };
 
     pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE];

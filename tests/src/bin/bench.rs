@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{pay, report, triage};
+use system_tests::bench::{pay, plan, report, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -21,6 +21,15 @@ enum Bench {
         rounds: usize,
         /// Approved issues to start with.
         #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+    /// The dry run of everything that is due and the commit of its plan, beside the floor.
+    Plan {
+        /// Earnings to plan and to pay.
+        #[arg(long, default_value_t = 100_000)]
         rows: usize,
         /// Also writes the result, with the machine's size and the date, to docs/performance.md.
         #[arg(long)]
@@ -46,6 +55,10 @@ fn main() -> anyhow::Result<()> {
             let plan = pay::Plan { sizes, rounds, rows };
             let text = quittance_chassis::run::block_on(async move { pay::run(&plan).await })?;
             ("pay", pay::ABOUT, text, write)
+        }
+        Bench::Plan { rows, write } => {
+            let text = quittance_chassis::run::block_on(async move { plan::run(rows).await })?;
+            ("plan", plan::ABOUT, text, write)
         }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };

@@ -1,11 +1,12 @@
 //! `cargo xtask fault NAME`: injects faults and prints what became of them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use system_tests::fault;
-use system_tests::world::BOTH;
+use system_tests::fault::{self, Race};
+use system_tests::world::{BOTH, Bus, Store};
 
 #[derive(Parser)]
 struct Cli {
@@ -21,10 +22,30 @@ enum Fault {
         #[arg(long, default_value_t = 40)]
         rounds: usize,
     },
+    /// Has many workers pay, plan, approve, void and return the same earnings, on PostgreSQL.
+    Race {
+        #[arg(long, default_value_t = 2_000)]
+        earnings: usize,
+        #[arg(long, default_value_t = 64)]
+        workers: usize,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let Fault::Pay { rounds } = Cli::parse().fault;
+    let rounds = match Cli::parse().fault {
+        Fault::Pay { rounds } => rounds,
+        Fault::Race { earnings, workers, seconds } => {
+            let wanted = Race { earnings, workers, time: Duration::from_secs(seconds) };
+            let (store, bus) = (Store::Postgres, Bus::RabbitMq);
+            let raced = quittance_chassis::run::block_on(async move {
+                Ok(fault::race(store, bus, wanted).await)
+            })?;
+            print!("{}", raced.table());
+            return Ok(());
+        }
+    };
     let node = node()?;
     let outcomes = quittance_chassis::run::block_on(async move {
         let mut outcomes = Vec::new();

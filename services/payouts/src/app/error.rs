@@ -143,9 +143,9 @@ impl Problem for Error {
             Self::Plan(error) => error.fields(),
             Self::Partner(error) => error.fields(),
             Self::Lifecycle(error) => error.fields(),
-            Self::Rail(error) => error.fields(),
             Self::Account(error) => error.fields(),
             Self::Total(_)
+            | Self::Rail(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

@@ -4,6 +4,7 @@
 mod cancel;
 mod consumer;
 mod facts;
+mod large;
 mod lifecycle;
 mod partners;
 mod pay;
