@@ -219,9 +219,10 @@ impl Track {
             *self.done.lock().unwrap().entry(what).or_default() += 1;
             return Some(answer.json());
         }
-        // A refusal with a reason, or a request to come again; nothing else.
+        // A refusal with a reason, a request to come again, or no answer in time; nothing else.
         let code = answer.code();
-        let refused = matches!(answer.status, 400 | 404 | 409 | 429 | 503) && !code.is_empty();
+        let known = matches!(answer.status, 400 | 404 | 409 | 429 | 503 | 504);
+        let refused = known && !code.is_empty();
         assert!(refused, "{what}: {} {}", answer.status, answer.text);
         *self.refused.lock().unwrap().entry(format!("{what} {code}")).or_default() += 1;
         None

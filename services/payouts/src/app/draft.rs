@@ -3,14 +3,17 @@
 //! A draft is written outside of any transaction of its own length: the facts of each piece are
 //! asked for between two short ones. It becomes a plan, or what a plan is compared with.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use quittance_chassis::db::Tx;
 use quittance_chassis::grpc::Caller;
-use quittance_kernel::{BatchId, Ctx, EarningId, MemberId, Money, PlanId, Totals};
+use quittance_kernel::{BatchId, Ctx, EarningId, IssueId, MemberId, Money, PlanId, Totals};
 
 use super::{Error, Payouts};
 use crate::domain::decision::Known;
 use crate::domain::earning::Earning;
+use crate::domain::eligibility::Facts;
 use crate::domain::limits::Limits;
 use crate::domain::order::Source;
 use crate::domain::plan::{
@@ -42,6 +45,9 @@ pub(super) struct Draft<'a> {
     pub(super) like: Option<PlanId>,
 }
 
+/// Earnings, the facts of their issues, and which earning was the last.
+type Piece = (Vec<Earning>, HashMap<IssueId, Facts>, EarningId);
+
 /// What was drawn so far.
 struct Drawing<'a> {
     draft: Draft<'a>,
@@ -53,8 +59,9 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// Decides about the next piece and returns what is to be written of it.
-    fn piece(&mut self, found: Vec<Earning>) -> Lines {
+    fn piece(&mut self, found: Vec<Earning>, facts: HashMap<IssueId, Facts>) -> Lines {
         self.seen += found.len();
+        self.known.facts = facts;
         self.known.earnings = found.into_iter().map(|earning| (earning.issue, earning)).collect();
         let mut lines = lines(self.draft.run, &self.known, self.draft.author);
         lines.included.iter().for_each(|item| self.digester.item(item));
@@ -77,22 +84,19 @@ impl Payouts {
         let known = Known { limits: Limits { minimums: [].into(), ..limits }, ..Known::default() };
         let digester = Digester::default();
         let mut drawing = Drawing { draft, known, digester, seen: 0, excluded: 0 };
-        let filters = &draft.run.filters;
-        let mut after: Option<EarningId> = None;
-        loop {
-            let found =
-                store::candidates::due(&self.db, organization, filters, after, PIECE).await?;
-            let Some(last) = found.last() else { break };
-            after = Some(last.id);
+        let mut next = self.piece(caller, draft.run, None).await?;
+        while let Some((found, facts, last)) = next {
             if drawing.seen + found.len() > MAX_CANDIDATES {
                 return Err(PlanError::TooMany.into());
             }
-            let issues = found.iter().map(|earning| earning.issue);
-            drawing.known.facts = self.facts(caller, issues).await?;
-            let lines = drawing.piece(found);
+            let lines = drawing.piece(found, facts);
             let items: Vec<&PlanItem> = lines.included.iter().chain(&lines.excluded).collect();
             let set = draft::lines(ctx, draft.id, &items);
-            set.commit(&self.db).await.map_err(Error::Write)?;
+            // The next piece is read while this one is written, which is never given up midway.
+            let read = self.piece(caller, draft.run, Some(last));
+            let (wrote, read) = tokio::join!(set.commit(&self.db), read);
+            wrote.map_err(Error::Write)?;
+            next = read?;
         }
         let Drawing { digester, excluded, .. } = drawing;
         match draft.like {
@@ -102,6 +106,21 @@ impl Payouts {
             }
             None => self.summed(ctx, draft, digester, minimums).await,
         }
+    }
+
+    /// Reads the next earnings and the facts of their issues, and says which was the last.
+    async fn piece(
+        &self,
+        caller: &Caller,
+        run: &Run,
+        after: Option<EarningId>,
+    ) -> Result<Option<Piece>, Error> {
+        let organization = caller.ctx.organization();
+        let found =
+            store::candidates::due(&self.db, organization, &run.filters, after, PIECE).await?;
+        let Some(last) = found.last().map(|earning| earning.id) else { return Ok(None) };
+        let facts = self.facts(caller, found.iter().map(|earning| earning.issue)).await?;
+        Ok(Some((found, facts, last)))
     }
 
     /// Sums lines that are all there, and leaves out what does not reach a minimum.
