@@ -77,7 +77,7 @@ impl Payouts {
     /// Draws a run piece by piece.
     #[tracing::instrument(name = "payouts.draft", skip_all)]
     pub(super) async fn draft(&self, caller: &Caller, draft: Draft<'_>) -> Result<Sums, Error> {
-        let (ctx, organization) = (&caller.ctx, caller.ctx.organization());
+        let ctx = &caller.ctx;
         self.begin_draft(ctx, draft.id).await?;
         let limits = self.limits(ctx).await?;
         let minimums = minimums(&limits, draft.run);
