@@ -3,6 +3,7 @@
 pub mod control;
 pub mod floor;
 pub mod pay;
+pub mod plan;
 pub mod report;
 pub mod same_schema;
 pub mod schedules;

@@ -153,10 +153,15 @@ impl Books {
         let mirrored = "SELECT count(*) FROM issues WHERE pay_status = 'paid'";
         let told = "SELECT count(*) FROM audit_log WHERE action = 'payout.issue_paid' \
                     AND event_id IS NOT NULL";
-        let kept = "SELECT CAST(COALESCE(SUM(earned), 0) AS BIGINT) FROM member_money";
+        let kept = "SELECT (SELECT CAST(COALESCE(SUM(earned), 0) AS BIGINT) FROM member_money) + \
+                    (SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM partner_entries \
+                     WHERE kind <> 'commission' AND status = 'paid')";
         let truth = "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM earnings \
                      WHERE status = 'paid'";
-        let owed = "SELECT CAST(COALESCE(SUM(receivable), 0) AS BIGINT) FROM member_money";
+        let owed = "SELECT (SELECT CAST(COALESCE(SUM(receivable), 0) AS BIGINT) \
+                    FROM member_money) + (SELECT CAST(COALESCE(SUM(CASE WHEN owed_version > 0 \
+                    THEN owed_minor ELSE amount_minor END), 0) AS BIGINT) FROM partner_entries \
+                    WHERE status = 'void')";
         let open = "SELECT CAST(COALESCE(SUM(open_minor), 0) AS BIGINT) FROM receivables";
         let holds = [
             (self.published().await, "an event waits in an outbox"),

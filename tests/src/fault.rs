@@ -1,5 +1,6 @@
 //! Killing processes in the middle of payments, and counting what is left.
 
+mod race;
 mod schedules;
 mod steps;
 
@@ -15,6 +16,7 @@ use crate::http::Answer;
 use crate::story::{Shop, batch};
 use crate::world::{Bus, Store, eventually};
 
+pub use race::{Race, Raced, race};
 pub use schedules::{Killed, kill_workers};
 pub use steps::die_at_every_step;
 
@@ -191,8 +193,8 @@ pub async fn die_at_rail(binary: &Path, point: &str, store: Store, bus: Bus) -> 
     let mut cluster = Cluster::start(binary, &[Node::Standalone], store, bus).await;
     let shop = Shop::open_at(&cluster.base).await;
     let issues = shop.approved(PER_BATCH).await;
-    let account = format!("/api/admin/members/{}/rail-account", shop.tester.member_id);
-    shop.admin.put(&account, json!({ "accountId": "acct_ok_1" })).await.expect(200);
+    let account = json!({ "method": "stripe", "accountId": "acct_ok_1" });
+    shop.tester.put("/api/me/payout-account", account).await.expect(200);
     Books::open(&cluster.config).await.when_quiet().await;
     arm(&mut cluster, point).await;
     let body = json!({ "issueIds": issues, "method": "stripe", "reference": "" });

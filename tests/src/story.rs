@@ -61,17 +61,20 @@ impl Shop {
         let at_once = if count > 100 { 16 } else { 1 };
         let issues: Vec<String> = stream::iter(filed).buffered(at_once).collect().await;
         for hundred in issues.chunks(100) {
-            let decisions: Vec<Value> = hundred
-                .iter()
-                .map(|issue| json!({ "issueId": issue, "decision": "approve" }))
-                .collect();
-            let body = json!({ "decisions": decisions });
-            let done = self.admin.post("/api/admin/triage/decide", body).await.expect(200);
-            for result in done["results"].as_array().unwrap() {
-                assert_eq!(result["ok"], json!(true), "{result}");
-            }
+            self.approve_all(hundred).await;
         }
         issues
+    }
+
+    /// Approves at most a hundred issues at once.
+    pub async fn approve_all(&self, issues: &[String]) {
+        let decisions: Vec<Value> =
+            issues.iter().map(|issue| json!({ "issueId": issue, "decision": "approve" })).collect();
+        let body = json!({ "decisions": decisions });
+        let done = self.admin.post("/api/admin/triage/decide", body).await.expect(200);
+        for result in done["results"].as_array().unwrap() {
+            assert_eq!(result["ok"], json!(true), "{result}");
+        }
     }
 
     #[must_use]

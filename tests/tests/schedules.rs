@@ -152,9 +152,8 @@ async fn a_provider_processes_a_schedule_and_who_cannot_be_paid_fails_it() {
     for (store, bus) in BOTH {
         let world = World::start(store, bus).await;
         let desk = Desk::open(&world).await;
-        let account = json!({ "accountId": "acct_ok_1" });
-        let member = format!("/api/admin/members/{}/rail-account", desk.shop.tester.member_id);
-        desk.shop.admin.put(&member, account).await.expect(200);
+        let account = json!({ "method": "stripe", "accountId": "acct_ok_1" });
+        desk.shop.tester.put("/api/me/payout-account", account).await.expect(200);
         let one = desk.create(desk.schedule("stripe", 60)).await;
         desk.keeper.post(&at(SCHEDULES, &one, "/trigger"), json!({})).await.expect(200);
         let paid = eventually("the provider's answer", || async {

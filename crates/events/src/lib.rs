@@ -12,7 +12,7 @@ pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, HoldState, IssueState,
     JobCompleted, MemberState, Payload, PayoutFailed, PayoutState, PlanNetting, PlanState,
-    PlanTotal, ProductState, Rates, ScheduleState,
+    PlanTotal, ProductState, Rates, ReceivableState, ScheduleState,
 };
 
 /// The event types, which are the routing keys too.
@@ -44,6 +44,7 @@ pub mod kind {
         EARNING_RETURNED = "earning.returned",
         EARNING_NETTED = "earning.netted",
         EARNING_PAID = "earning.paid",
+        RECEIVABLE_NETTED = "receivable.netted",
         PAYOUT_CREATED = "payout.created",
         PAYOUT_APPROVED = "payout.approved",
         PAYOUT_REJECTED = "payout.rejected",
@@ -104,7 +105,15 @@ pub mod queue {
     /// Balance projects everything about people's money.
     pub const BALANCE: Queue = Queue {
         name: "balance.projections",
-        kinds: &["issue.*", "payout.issue_paid", "earning.*", "cycle.updated", "member.updated"],
+        kinds: &[
+            "issue.*",
+            "payout.*",
+            "earning.*",
+            "receivable.*",
+            "commission.created",
+            "cycle.updated",
+            "member.updated",
+        ],
     };
 
     pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE];

@@ -31,6 +31,7 @@ payloads! {
     PayoutState, "payout", payout_id;
     PayoutFailed, "payout_failed", payout_id;
     CommissionState, "commission", commission_id;
+    ReceivableState, "receivable", payout_id;
     GateBlocked, "gate_blocked", issue_id;
     BatchCompleted, "batch", batch_id;
     PlanState, "plan", plan_id;
@@ -201,6 +202,16 @@ pub struct CommissionState {
     pub currency: String,
     pub occurred_at: Timestamp,
     pub payable_at: Timestamp,
+}
+
+/// `receivable.netted`: what a partner still owes of a voided payout. Testers are told by `earning.netted`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReceivableState {
+    pub payout_id: Uuid,
+    pub version: i64,
+    pub payee_id: Uuid,
+    pub currency: String,
+    pub receivable_minor: i64,
 }
 
 /// `payout.failed`: the money of a payout did not arrive.

@@ -286,6 +286,7 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
             failed_at: noon(),
         },
     );
+    check(kind::RECEIVABLE_NETTED, receivable(member_id));
     check(
         kind::COMMISSION_CREATED,
         events::CommissionState {
@@ -318,6 +319,16 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
     }
     for name in kind::ALL.iter().filter(|name| name.starts_with("escrow_hold.")) {
         check(name, hold());
+    }
+}
+
+fn receivable(id: Uuid) -> events::ReceivableState {
+    events::ReceivableState {
+        payout_id: id,
+        version: 5,
+        payee_id: id,
+        currency: "KZT".into(),
+        receivable_minor: 200_000,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the bus delivers: events are read here, and projected by `app::project`.
 
 mod facts;
+mod partners;
 
 use async_trait::async_trait;
 use quittance_chassis::bus::{HandleError, Handler, Message};

@@ -2,6 +2,7 @@
 
 mod balance;
 mod line;
+pub(crate) mod partner;
 mod period;
 mod sheet;
 mod sums;

@@ -4,6 +4,7 @@
 
 mod directory;
 mod lines;
+mod partners;
 mod payments;
 mod row;
 mod sums;
@@ -16,6 +17,7 @@ use quittance_chassis::db::Db;
 
 pub(crate) use directory::{CycleEntry, MemberEntry, cycle_names, cycle_rows, member_rows};
 pub(crate) use lines::{HistoryKey, HistoryLine, LineKey, ensure, history, line_rows, lock};
+pub(crate) use partners::{EntryKey, entry_rows, partner_sums};
 pub(crate) use payments::{Movement, Position, movements};
 pub(crate) use sums::{count_rows, cycle_money_rows, cycles_of, member_money_rows};
 pub(crate) use totals::{MoneyTotal, TopEarner, top_earner, totals};

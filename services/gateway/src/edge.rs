@@ -29,6 +29,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The same where the body is a file, which takes as long as the line of the client does.
 pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How long a run may take: very many earnings are drawn and paid in one request.
+pub(crate) const PLAN_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// Requests that are worked on at once; more are refused.
 pub(crate) const MAX_IN_FLIGHT: usize = 1_024;
 
@@ -196,8 +199,16 @@ async fn admitted(gateway: &Gateway, mut request: Request, next: Next) -> Respon
 
 fn patience(request: &Request) -> Duration {
     let route = request.extensions().get::<MatchedPath>();
-    let upload = route.is_some_and(|route| route.as_str().ends_with("/attachments"));
-    if upload && request.method() == Method::POST { UPLOAD_TIMEOUT } else { TIMEOUT }
+    let ends = |end: &str| route.is_some_and(|route| route.as_str().ends_with(end));
+    if request.method() != Method::POST {
+        TIMEOUT
+    } else if ends("/attachments") {
+        UPLOAD_TIMEOUT
+    } else if ends("/run-batch") || ends("/payout-plans/{id}/commit") {
+        PLAN_TIMEOUT
+    } else {
+        TIMEOUT
+    }
 }
 
 /// Writes the problem that a response carries. A bare refusal of the framework becomes one too.

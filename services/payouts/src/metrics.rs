@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
-use quittance_kernel::Timestamp;
+use quittance_kernel::{Method, Money, Timestamp};
 
 use crate::domain::job::{Job, JobRun};
 use crate::domain::settlement::Settlement;
@@ -88,8 +88,20 @@ impl Metrics {
                 KeyValue::new("currency", payout.total.currency().code()),
                 KeyValue::new("method", payout.method.as_str()),
             ];
-            self.settled.add(payout.issues.len() as u64, &attributes);
+            self.settled.add(payout.item_count as u64, &attributes);
             self.amount.add(payout.total.minor().unsigned_abs(), &attributes);
+        }
+    }
+
+    /// As [`Self::settled`], of a batch that is known by its sums.
+    pub(crate) fn settled_sums(&self, totals: &[(Money, i64)], method: Method) {
+        for (sum, count) in totals {
+            let attributes = [
+                KeyValue::new("currency", sum.currency().code()),
+                KeyValue::new("method", method.as_str()),
+            ];
+            self.settled.add(count.unsigned_abs(), &attributes);
+            self.amount.add(sum.minor().unsigned_abs(), &attributes);
         }
     }
 

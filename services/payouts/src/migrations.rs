@@ -6,6 +6,7 @@ mod m0003_partners;
 mod m0004_accounts;
 mod m0005_rails;
 mod m0006_approvals;
+mod m0007_plan_lines;
 mod m0008_schedules;
 mod m0009_jobs;
 
@@ -23,8 +24,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_accounts::Migration),
             Box::new(m0005_rails::Migration),
             Box::new(m0006_approvals::Migration),
-            Box::new(m0009_jobs::Migration),
+            Box::new(m0007_plan_lines::Migration),
             Box::new(m0008_schedules::Migration),
+            Box::new(m0009_jobs::Migration),
         ]
     }
 

@@ -18,6 +18,7 @@ pub(crate) mod partner_read;
 pub(crate) mod partner_undo;
 pub(crate) mod payout;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod rail;
 pub(crate) mod receivable;

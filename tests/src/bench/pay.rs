@@ -226,7 +226,7 @@ impl Ours {
 }
 
 /// Writes approved issues of many reporters, 25 each, and returns them reporter by reporter.
-async fn seed_issues(db: &Db, shop: &Shop, rows: usize) -> anyhow::Result<Vec<Uuid>> {
+pub(super) async fn seed_issues(db: &Db, shop: &Shop, rows: usize) -> anyhow::Result<Vec<Uuid>> {
     let pool = db.conn().get_postgres_connection_pool();
     sqlx::query(
         "INSERT INTO issues (id, organization_id, product_id, cycle_id, reporter_id, number, title, \
@@ -249,7 +249,7 @@ async fn seed_issues(db: &Db, shop: &Shop, rows: usize) -> anyhow::Result<Vec<Uu
 }
 
 /// Writes the earnings that the consumer would have made of their approvals.
-async fn seed_earnings(issues: &Db, payouts: &Db, shop: &Shop) -> anyhow::Result<()> {
+pub(super) async fn seed_earnings(issues: &Db, payouts: &Db, shop: &Shop) -> anyhow::Result<()> {
     let rows: Vec<(Uuid, Uuid)> =
         sqlx::query_as("SELECT id, reporter_id FROM issues WHERE number >= 1000000")
             .fetch_all(issues.conn().get_postgres_connection_pool())

@@ -112,6 +112,24 @@ impl SameSchema {
         Ok(())
     }
 
+    /// Writes a plan of the next so many earnings in one statement.
+    pub async fn plan(&mut self, count: usize) -> anyhow::Result<()> {
+        let done = sqlx::query(
+            "INSERT INTO plan_items (plan_id, earning_id, organization_id, issue_id, payee_id, \
+             amount_minor, currency, earning_version, source_version) \
+             SELECT $1, id, organization_id, source_id, payee_id, amount_minor, currency, version, \
+             source_version FROM earnings WHERE organization_id = $2 AND status = 'approved' \
+             ORDER BY id LIMIT $3",
+        )
+        .bind(Uuid::now_v7())
+        .bind(self.organization)
+        .bind(i64::try_from(count)?)
+        .execute(&self.pool)
+        .await?;
+        anyhow::ensure!(usize::try_from(done.rows_affected())? == count, "the floor plans less");
+        Ok(())
+    }
+
     /// Empties the outbox, as the relay does for ours, outside of what is timed.
     pub async fn drain(&self) -> anyhow::Result<()> {
         sqlx::query("DELETE FROM outbox").execute(&self.pool).await?;

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{pay, report, schedules, triage};
+use system_tests::bench::{pay, plan, report, schedules, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -43,6 +43,15 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// The dry run of everything that is due and the commit of its plan, beside the floor.
+    Plan {
+        /// Earnings to plan and to pay.
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// The inbox and the list of all issues beside the read of one issue by its key.
     Triage {
         /// Issues to choose from.
@@ -69,6 +78,10 @@ fn main() -> anyhow::Result<()> {
             let text =
                 quittance_chassis::run::block_on(async move { schedules::run(&plan).await })?;
             ("schedules", schedules::ABOUT, text, write)
+        }
+        Bench::Plan { rows, write } => {
+            let text = quittance_chassis::run::block_on(async move { plan::run(rows).await })?;
+            ("plan", plan::ABOUT, text, write)
         }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };

@@ -1,12 +1,12 @@
 //! `cargo xtask fault NAME`: injects faults and prints what became of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use system_tests::fault;
-use system_tests::world::BOTH;
+use system_tests::fault::{self, Outcome, Race};
+use system_tests::world::{BOTH, Bus, Store};
 
 #[derive(Parser)]
 struct Cli {
@@ -31,42 +31,66 @@ enum Fault {
         #[arg(long, default_value_t = 1000)]
         every: u64,
     },
+    /// Has many workers pay, plan, approve, void and return the same earnings, on PostgreSQL.
+    Race {
+        #[arg(long, default_value_t = 2_000)]
+        earnings: usize,
+        #[arg(long, default_value_t = 64)]
+        workers: usize,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let asked = Cli::parse().fault;
     let node = node()?;
     let outcomes = quittance_chassis::run::block_on(async move {
-        let mut outcomes = Vec::new();
-        let rounds = match asked {
-            Fault::Pay { rounds } => rounds,
+        match asked {
+            Fault::Pay { rounds } => Ok(pay(&node, rounds).await),
             Fault::Schedules { rows, every } => {
-                let every = Duration::from_millis(every);
-                for (store, bus) in BOTH {
-                    eprintln!("{rows} schedules on {store:?} …");
-                    let killed = fault::kill_workers(&node, store, bus, rows, every).await;
-                    outcomes.push(killed.outcome);
-                }
-                return Ok(outcomes);
+                Ok(schedules(&node, rows, Duration::from_millis(every)).await)
             }
-        };
-        for (point, store, bus) in fault::everywhere() {
-            eprintln!("{point} on {store:?} …");
-            outcomes.push(fault::die_at(&node, point, store, bus).await);
+            Fault::Race { earnings, workers, seconds } => {
+                let wanted = Race { earnings, workers, time: Duration::from_secs(seconds) };
+                let raced = fault::race(Store::Postgres, Bus::RabbitMq, wanted).await;
+                print!("{}", raced.table());
+                Ok(Vec::new())
+            }
         }
-        for (store, bus) in BOTH {
-            eprintln!("between the pieces of a large batch on {store:?} …");
-            outcomes.push(fault::die_between_pieces(&node, store, bus).await);
-            eprintln!("plans and voids on {store:?} …");
-            outcomes.extend(fault::die_at_every_step(&node, store, bus).await);
-        }
-        eprintln!("{rounds} kills of four processes in turn …");
-        outcomes.push(fault::kill_in_turn(&node, rounds).await);
-        Ok(outcomes)
     })?;
-    print!("{}", fault::table(&outcomes));
+    if !outcomes.is_empty() {
+        print!("{}", fault::table(&outcomes));
+    }
     anyhow::ensure!(outcomes.iter().all(|o| o.lost == 0 && o.double == 0), "money was harmed");
     Ok(())
+}
+
+async fn pay(node: &Path, rounds: usize) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for (point, store, bus) in fault::everywhere() {
+        eprintln!("{point} on {store:?} …");
+        outcomes.push(fault::die_at(node, point, store, bus).await);
+    }
+    for (store, bus) in BOTH {
+        eprintln!("between the pieces of a large batch on {store:?} …");
+        outcomes.push(fault::die_between_pieces(node, store, bus).await);
+        eprintln!("plans and voids on {store:?} …");
+        outcomes.extend(fault::die_at_every_step(node, store, bus).await);
+    }
+    eprintln!("{rounds} kills of four processes in turn …");
+    outcomes.push(fault::kill_in_turn(node, rounds).await);
+    outcomes
+}
+
+async fn schedules(node: &Path, rows: usize, every: Duration) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for (store, bus) in BOTH {
+        eprintln!("{rows} schedules on {store:?} …");
+        let killed = fault::kill_workers(node, store, bus, rows, every).await;
+        outcomes.push(killed.outcome);
+    }
+    outcomes
 }
 
 /// The `node` binary beside this one.

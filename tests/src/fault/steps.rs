@@ -1,4 +1,4 @@
-//! Killing a process in the middle of a run, a plan, a void or a return.
+//! Killing a process in the middle of a run, a plan, a void, a return or a bulk approval.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,10 +19,11 @@ enum Work {
     Commit,
     Void,
     Return,
+    Move,
 }
 
 /// Where a process dies by itself, and during what.
-const STEPS: [(&str, Work); 7] = [
+const STEPS: [(&str, Work); 8] = [
     ("plan::before_write", Work::Run),
     ("plan::after_write", Work::Run),
     ("plan::before_commit", Work::Commit),
@@ -30,6 +31,7 @@ const STEPS: [(&str, Work); 7] = [
     ("undo::before_commit", Work::Void),
     ("undo::after_commit", Work::Void),
     ("undo::before_commit", Work::Return),
+    ("move::before_commit", Work::Move),
 ];
 
 /// Dies at each step of this store and bus, and tells what became of each.
@@ -96,6 +98,7 @@ async fn counted(books: &Books, shop: &Shop, work: Work) -> i64 {
         Work::Run | Work::Commit => ("payout_items WHERE live AND", "payout.issue_paid"),
         Work::Void => ("reversals WHERE kind = 'void' AND", "earning.voided"),
         Work::Return => ("reversals WHERE kind = 'return' AND", "earning.returned"),
+        Work::Move => ("payouts WHERE state = 'approved' AND", "payout.approved"),
     };
     let own = whose(books, shop);
     let rows = number(&books.payouts, &format!("SELECT count(*) FROM {rows} {own}")).await;
@@ -115,6 +118,9 @@ fn whose(books: &Books, shop: &Shop) -> String {
 
 async fn prepare(shop: &Shop, work: Work, books: &Books) -> Request {
     let key = uuid::Uuid::now_v7().to_string();
+    if work == Work::Move {
+        return approvals(shop, key).await;
+    }
     let issues = shop.approved(PER_BATCH).await;
     let own = whose(books, shop);
     crate::world::eventually("the earnings", || async {
@@ -138,7 +144,7 @@ async fn prepare(shop: &Shop, work: Work, books: &Books) -> Request {
             let _ = finance.post(&format!("{path}/approve"), digest).await.expect(200);
             Request { path: format!("{path}/commit"), body: json!({}), key }
         }
-        Work::Void | Work::Return => {
+        Work::Void | Work::Return | Work::Move => {
             let paid = shop.admin.post(PATH, batch(&shop.tester, &issues)).await.expect(200);
             let payout = paid["groups"][0]["payoutId"].as_str().unwrap_or_default();
             let step = if work == Work::Void { "void" } else { "return" };
@@ -146,4 +152,17 @@ async fn prepare(shop: &Shop, work: Work, books: &Books) -> Request {
             Request { path, body: json!({ "reason": "Sent twice" }), key }
         }
     }
+}
+
+/// Payouts of a partner, to be approved in one go.
+async fn approvals(shop: &Shop, key: String) -> Request {
+    let mut ids = Vec::new();
+    for _ in 0..PER_BATCH {
+        let body = json!({ "partnerId": shop.tester.member_id, "amountMinor": 700,
+            "currency": "USD", "period": "2026-02", "notes": "" });
+        let made = shop.admin.post("/api/admin/payouts", body).await.expect(201);
+        ids.push(made["id"].clone());
+    }
+    let body = json!({ "payoutIds": ids, "mode": "atomic" });
+    Request { path: "/api/admin/payouts/bulk-approve".to_owned(), body, key }
 }

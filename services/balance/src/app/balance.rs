@@ -10,7 +10,11 @@ impl Balances {
     /// Returns the caller's balance, as far as events have told it.
     #[tracing::instrument(name = "balance.get", skip_all)]
     pub async fn balance(&self, ctx: &Ctx) -> Result<Balance, Error> {
-        let cycles = store::cycles_of(&self.db, ctx.organization(), ctx.member()).await?;
-        Ok(Balance::of(cycles)?)
+        let (organization, member) = (ctx.organization(), ctx.member());
+        let (cycles, partner) = tokio::try_join!(
+            store::cycles_of(&self.db, organization, member),
+            store::partner_sums(&self.db, organization, member),
+        )?;
+        Ok(Balance::of(cycles)?.with(&partner)?)
     }
 }

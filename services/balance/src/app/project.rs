@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::Balances;
 use crate::consumer::QUEUE;
+use crate::domain::partner::Entry;
 use crate::domain::{Differences, Earning, Filing, Line, OutOfRange};
-use crate::store::{self, CycleEntry, LineKey, MemberEntry};
+use crate::store::{self, CycleEntry, EntryKey, LineKey, MemberEntry};
 
 /// One event, as the projections understand it.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(crate) enum Change {
     Earning(IssueId, Earning),
     Cycle(CycleId, CycleEntry),
     Member(MemberId, MemberEntry),
+    /// A commission, or a payout of a partner.
+    Partner(Uuid, Entry),
 }
 
 /// Why a batch was not projected.
@@ -83,7 +86,7 @@ impl Fact {
             Change::Issue(issue, _) | Change::Earning(issue, _) => {
                 Some((self.organization, *issue))
             }
-            Change::Cycle(..) | Change::Member(..) => None,
+            Change::Cycle(..) | Change::Member(..) | Change::Partner(..) => None,
         }
     }
 }
@@ -93,6 +96,7 @@ fn fold(known: &BTreeMap<LineKey, Line>, facts: &[&Fact]) -> Result<WriteSet, Ou
     let mut lines = known.clone();
     let mut cycles: BTreeMap<(OrganizationId, CycleId), CycleEntry> = BTreeMap::new();
     let mut members: BTreeMap<(OrganizationId, MemberId), MemberEntry> = BTreeMap::new();
+    let mut entries: BTreeMap<EntryKey, Entry> = BTreeMap::new();
     for fact in facts {
         let organization = fact.organization;
         match &fact.change {
@@ -107,6 +111,10 @@ fn fold(known: &BTreeMap<LineKey, Line>, facts: &[&Fact]) -> Result<WriteSet, Ou
                 if newest.version < cycle.version {
                     newest.clone_from(cycle);
                 }
+            }
+            Change::Partner(id, entry) => {
+                let known = entries.entry((organization, *id)).or_insert_with(|| entry.clone());
+                known.merge(entry);
             }
             Change::Member(id, member) => {
                 let newest = members.entry((organization, *id)).or_insert_with(|| member.clone());
@@ -130,5 +138,6 @@ fn fold(known: &BTreeMap<LineKey, Line>, facts: &[&Fact]) -> Result<WriteSet, Ou
     set.insert(store::member_money_rows(&differences.by_member()?));
     set.insert(store::cycle_rows(&cycles));
     set.insert(store::member_rows(&members));
+    set.insert(store::entry_rows(&entries));
     Ok(set)
 }

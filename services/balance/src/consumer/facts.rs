@@ -7,6 +7,7 @@ use quittance_kernel::{
     TimestampExt as _,
 };
 
+use super::partners;
 use crate::app::{Change, Fact};
 use crate::domain::{self, Earning, Filing, Payment, SeverityRates};
 use crate::store::{CycleEntry, MemberEntry};
@@ -24,6 +25,7 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
         | kind::EARNING_RETURNED
         | kind::EARNING_NETTED
         | kind::EARNING_PAID => whole(message, earning)?,
+        other if partners::is_meant(other) => return partners::read(message),
         other => {
             tracing::debug!(event.kind = other, "an event of no interest");
             return Ok(None);
@@ -33,10 +35,10 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
 }
 
 /// Reads the payload, together with the time of the event.
-fn whole<T: serde::de::DeserializeOwned>(
+pub(super) fn whole<T: serde::de::DeserializeOwned, C>(
     message: &Message,
-    understand: impl FnOnce(Timestamp, T) -> Result<Change, String>,
-) -> Result<(OrganizationId, Change), String> {
+    understand: impl FnOnce(Timestamp, T) -> Result<C, String>,
+) -> Result<(OrganizationId, C), String> {
     let envelope =
         events::decode(&message.body).map_err(|error| quittance_chassis::problem::chain(&error))?;
     let change = understand(envelope.time.to_micros(), envelope.data)?;
@@ -44,7 +46,7 @@ fn whole<T: serde::de::DeserializeOwned>(
 }
 
 /// Version 0 is how the store says that nothing has been heard.
-fn version(version: i64) -> Result<i64, String> {
+pub(super) fn version(version: i64) -> Result<i64, String> {
     if version > 0 { Ok(version) } else { Err(format!("version {version} is not positive")) }
 }
 

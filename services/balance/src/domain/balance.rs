@@ -88,6 +88,15 @@ impl Balance {
         Ok(balance)
     }
 
+    /// The same with what the member has as a partner (S3), which belongs to no cycle.
+    pub(crate) fn with(mut self, partner: &[(Currency, Sums)]) -> Result<Self, OutOfRange> {
+        for (currency, sums) in partner.iter().filter(|(_, sums)| !sums.is_zero()) {
+            let total = self.totals.entry(*currency).or_default();
+            total.sums = total.sums.plus(*sums)?;
+        }
+        Ok(self)
+    }
+
     fn add(&mut self, facts: CycleFacts) -> Result<(), OutOfRange> {
         self.counts = self.counts.plus(facts.counts)?;
         for (currency, sums) in &facts.money {

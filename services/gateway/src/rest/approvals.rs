@@ -19,7 +19,10 @@ use crate::rest::shapes::{Id, time};
 use crate::state::Gateway;
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new().routes(routes!(approve)).routes(routes!(policies, set_policy))
+    OpenApiRouter::new()
+        .routes(routes!(approve))
+        .routes(routes!(policies, set_policy))
+        .routes(routes!(confirm))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -83,9 +86,50 @@ impl From<wire::PayoutPolicy> for PayoutPolicy {
     }
 }
 
+/// A policy that asks for less than the one that holds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PolicyProposal {
+    id: Id,
+    /// ISO 4217.
+    #[schema(example = "KZT")]
+    currency: String,
+    above_minor: i64,
+    approvers: i32,
+    /// Another admin has to confirm it.
+    proposed_by: Id,
+    #[schema(value_type = DateTime<Utc>)]
+    proposed_at: Option<DateTime<Utc>>,
+}
+
+impl From<wire::PolicyProposal> for PolicyProposal {
+    fn from(proposal: wire::PolicyProposal) -> Self {
+        Self {
+            id: Id::new(proposal.proposal_id),
+            currency: proposal.currency_code,
+            above_minor: proposal.above_minor,
+            approvers: proposal.approvers,
+            proposed_by: Id::new(proposal.proposed_by),
+            proposed_at: time(proposal.propose_time),
+        }
+    }
+}
+
+/// What holds after a policy was set.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PolicySet {
+    #[serde(flatten)]
+    policy: PayoutPolicy,
+    /// What was asked for, if it waits for another admin; null if it holds.
+    proposal: Option<PolicyProposal>,
+}
+
 #[derive(Serialize, ToSchema)]
 struct PayoutPolicies {
     items: Vec<PayoutPolicy>,
+    /// What waits for another admin.
+    proposals: Vec<PolicyProposal>,
 }
 
 /// Lists the amounts from which plans need approvals, one per currency.
@@ -102,7 +146,10 @@ async fn policies(
 ) -> Result<Json<PayoutPolicies>, Problem> {
     let request = caller.request(wire::ListPayoutPoliciesRequest {});
     let reply = gateway.approvals().list_payout_policies(request).await?.into_inner();
-    Ok(Json(PayoutPolicies { items: reply.policies.into_iter().map(Into::into).collect() }))
+    Ok(Json(PayoutPolicies {
+        items: reply.policies.into_iter().map(Into::into).collect(),
+        proposals: reply.proposals.into_iter().map(Into::into).collect(),
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -118,25 +165,45 @@ struct WantedPolicy {
 }
 
 /// Sets the amount from which plans need approvals in one currency. Holds at once, for plans that
-/// are open too.
+/// are open too, unless it asks for less than before: then another admin has to confirm it.
 #[utoipa::path(
     put,
     path = "/api/admin/payout-policies",
     operation_id = "setPayoutPolicy",
     tag = "plans",
     request_body = WantedPolicy,
-    responses((status = 200, body = PayoutPolicy))
+    responses((status = 200, body = PolicySet))
 )]
 async fn set_policy(
     caller: Caller,
     State(gateway): State<Gateway>,
     Body(body): Body<WantedPolicy>,
-) -> Result<Reply<PayoutPolicy>, Problem> {
+) -> Result<Reply<PolicySet>, Problem> {
     let request = caller.request(wire::SetPayoutPolicyRequest {
         currency_code: body.currency,
         above_minor: body.above_minor,
         approvers: body.approvers,
     });
     let reply = gateway.approvals().set_payout_policy(request).await?.into_inner();
+    let proposal = reply.proposal.map(PolicyProposal::from);
+    Ok(Reply::ok(PolicySet { policy: required(reply.policy, "policy")?.into(), proposal }))
+}
+
+/// Confirms a policy that another admin has proposed; it holds from then on.
+#[utoipa::path(
+    post,
+    path = "/api/admin/payout-policies/{id}/confirm",
+    operation_id = "confirmPayoutPolicy",
+    tag = "plans",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = PayoutPolicy))
+)]
+async fn confirm(
+    caller: Caller,
+    State(gateway): State<Gateway>,
+    Segments(id): Segments<Uuid>,
+) -> Result<Reply<PayoutPolicy>, Problem> {
+    let request = caller.request(wire::ConfirmPayoutPolicyRequest { proposal_id: id.to_string() });
+    let reply = gateway.approvals().confirm_payout_policy(request).await?.into_inner();
     Ok(Reply::ok(PayoutPolicy::from(required(reply.policy, "policy")?)))
 }

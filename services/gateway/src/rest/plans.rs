@@ -13,6 +13,7 @@ use uuid::Uuid;
 use wire::commit_plan_response::Outcome;
 
 use crate::auth::Caller;
+use crate::edge::PLAN_TIMEOUT;
 use crate::extract::{Params, Segments};
 use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
@@ -246,7 +247,9 @@ async fn commit(
     key: IdempotencyKey,
 ) -> Result<Reply<RunReport>, Problem> {
     let message = wire::CommitPlanRequest { request_id: key.request_id(), plan_id: id.to_string() };
-    let reply = gateway.plans().commit_plan(key.request(&caller, message)).await?;
+    let mut request = key.request(&caller, message);
+    request.set_timeout(PLAN_TIMEOUT);
+    let reply = gateway.plans().commit_plan(request).await?;
     let (metadata, reply, _) = reply.into_parts();
     match required(reply.outcome, "outcome")? {
         Outcome::Paid(outcome) => {

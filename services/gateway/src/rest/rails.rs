@@ -1,4 +1,4 @@
-//! Payouts that a provider executes: how far a batch is, whom it can pay, and trying again.
+//! Payouts that a provider executes: how far a batch is, and trying again.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -20,7 +20,7 @@ use crate::state::Gateway;
 use crate::words::PayoutState;
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new().routes(routes!(batch)).routes(routes!(set_account)).routes(routes!(retry))
+    OpenApiRouter::new().routes(routes!(batch)).routes(routes!(retry))
 }
 
 /// How far a batch is.
@@ -44,20 +44,6 @@ struct BatchCount {
     #[schema(value_type = PayoutState)]
     status: Option<PayoutState>,
     count: i64,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SetRailAccount {
-    /// As the provider names it, such as `acct_ok_1` on the sandbox.
-    account_id: String,
-}
-
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct RailAccount {
-    member_id: Id,
-    account_id: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -92,29 +78,6 @@ async fn batch(
         created_by: Id::new(reply.created_by),
         created_at: time(reply.create_time),
     }))
-}
-
-/// Names the account that a member is paid to by the provider.
-#[utoipa::path(
-    put,
-    path = "/api/admin/members/{id}/rail-account",
-    operation_id = "setRailAccount",
-    tag = "payouts",
-    params(("id" = Uuid, Path)),
-    request_body = SetRailAccount,
-    responses((status = 200, body = RailAccount))
-)]
-async fn set_account(
-    caller: Caller,
-    State(gateway): State<Gateway>,
-    Segments(id): Segments<Uuid>,
-    Body(body): Body<SetRailAccount>,
-) -> Result<Reply<RailAccount>, Problem> {
-    let message =
-        wire::SetRailAccountRequest { member_id: id.to_string(), account_id: body.account_id };
-    let reply = gateway.rails().set_rail_account(caller.request(message)).await?.into_inner();
-    let account = RailAccount { member_id: Id::new(reply.member_id), account_id: reply.account_id };
-    Ok(Reply::ok(account))
 }
 
 /// Has a failed payout paid by its provider once more, to the account of now.

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::auth::Caller;
+use crate::edge::PLAN_TIMEOUT;
 use crate::extract::Body;
 use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
@@ -87,6 +88,11 @@ pub(super) struct RunReport {
     unverified_issue_ids: Vec<Id>,
     /// All that was left out.
     excluded: Vec<Excluded>,
+    item_count: i64,
+    excluded_count: i64,
+    /// A run over more than 10,000 earnings lists neither groups nor what was left out: the plan
+    /// has all of it, page by page.
+    truncated: bool,
 }
 
 /// What one tester is paid in one currency.
@@ -134,6 +140,9 @@ impl RunReport {
             totals: totals(outcome.totals),
             unverified_issue_ids: unverified(&excluded),
             excluded,
+            item_count: plan.item_count,
+            excluded_count: plan.excluded_count,
+            truncated: outcome.truncated,
         }
     }
 }
@@ -155,7 +164,8 @@ async fn run_batch(
     key: IdempotencyKey,
     Body(body): Body<RunBatch>,
 ) -> Result<Reply<RunReport>, Problem> {
-    let request = key.request(&caller, body.message(&key));
+    let mut request = key.request(&caller, body.message(&key));
+    request.set_timeout(PLAN_TIMEOUT);
     let (metadata, reply, _) = gateway.plans().run_batch(request).await?.into_parts();
     let plan = required(reply.plan, "plan")?;
     let outcome = required(reply.outcome, "outcome")?;

@@ -17,7 +17,7 @@ pub(crate) type Shown = (PayoutAccount, Option<Timestamp>);
 
 impl Payouts {
     /// How long a changed account waits.
-    fn cooldown(&self) -> TimeDelta {
+    pub(super) fn cooldown(&self) -> TimeDelta {
         TimeDelta::hours(self.policy.account_cooldown_hours.into())
     }
 

@@ -5,7 +5,7 @@ use quittance_kernel::{Ctx, PlanId};
 
 use super::plan::TRIES;
 use super::{Error, Payouts};
-use crate::domain::approval::{Approver, PayoutPolicy, Wanted};
+use crate::domain::approval::{Approver, PayoutPolicy};
 use crate::domain::plan::{Plan, PlanState};
 use crate::store;
 
@@ -45,30 +45,6 @@ impl Payouts {
     #[tracing::instrument(name = "payouts.policies", skip_all)]
     pub(crate) async fn policies(&self, ctx: &Ctx) -> Result<Vec<PayoutPolicy>, Error> {
         Ok(store::approval::policies(&self.db, ctx.organization()).await?)
-    }
-
-    /// Sets what is asked for in one currency.
-    #[tracing::instrument(name = "payouts.set_policy", skip_all)]
-    pub(crate) async fn set_policy(
-        &self,
-        ctx: &Ctx,
-        wanted: &Wanted,
-    ) -> Result<PayoutPolicy, Error> {
-        Self::permit_runs(ctx)?;
-        for _ in 0..TRIES {
-            let policies = self.policies(ctx).await?;
-            let before = policies.iter().find(|policy| policy.currency == wanted.currency);
-            let policy = wanted.after(before, ctx.member(), ctx.now);
-            let wrote = self.wrote(|| {
-                let mut set = WriteSet::new();
-                store::approval::set_policy(ctx, self.db.service(), &mut set, before, &policy);
-                set
-            });
-            if wrote.await? {
-                return Ok(policy);
-            }
-        }
-        Err(Error::Contended)
     }
 
     /// A plan with the number of approvals that it needs now, as long as it is open.

@@ -8,10 +8,11 @@ use quittance_chassis::fail_point;
 use quittance_chassis::grpc::Caller;
 use quittance_kernel::{Ctx, PlanId};
 
+use super::pay_plan::is_large;
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
 use crate::domain::plan::{
-    Difference, Drawn, Plan, PlanError, PlanState, difference, netted_otherwise,
+    Difference, Drawn, INLINE, Plan, PlanError, PlanState, difference, netted_otherwise,
 };
 use crate::metrics::METRICS;
 use crate::store;
@@ -19,7 +20,8 @@ use crate::store;
 /// How committing ended, for the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Committed<'a> {
-    Paid(&'a Drawn),
+    /// What was paid, unless it is too large for memory.
+    Paid(Option<&'a Drawn>),
     /// Something has changed; nothing was paid.
     Stale(&'a Difference),
 }
@@ -32,7 +34,7 @@ impl Payouts {
         caller: &Caller,
         id: PlanId,
         key: Option<&Idempotency>,
-        reply: impl Fn(&Plan, Committed<'_>) -> R,
+        reply: impl Fn(&Plan, Committed<'_>) -> R + Send + Sync,
     ) -> Result<Answered<R>, Error> {
         let ctx = &caller.ctx;
         Self::permit_runs(ctx)?;
@@ -48,7 +50,17 @@ impl Payouts {
                 }
                 return Err(self.denied(ctx, &plan, refusal).await?);
             }
-            let drawn = self.draw(caller, &plan.run()?, plan.created_by).await?;
+            let drawn = if is_large(&plan) {
+                None
+            } else {
+                self.draw(caller, &plan.run()?, plan.created_by).await?
+            };
+            let Some(drawn) = drawn else {
+                match self.commit_large(caller, &plan, key, &reply).await? {
+                    Some(reply) => return Ok(Answered { reply, replayed: false }),
+                    None => continue,
+                }
+            };
             // The author's own earnings were never in it; the committer's may be.
             if drawn.included.iter().any(|item| item.payee == ctx.member()) {
                 return Err(self.denied(ctx, &plan, PlanError::SelfPayment).await?);
@@ -126,7 +138,7 @@ impl Payouts {
         reply: &impl Fn(&Plan, Committed<'_>) -> R,
     ) -> Result<Option<R>, Error> {
         let paid = plan.moved(PlanState::Committed, drawn.settlement.batch, ctx.now);
-        let reply = reply(&paid, Committed::Paid(drawn));
+        let reply = reply(&paid, Committed::Paid(Some(drawn)));
         fail_point!("plan::before_commit");
         let wrote = self.wrote(|| {
             let service = self.db.service();
@@ -154,7 +166,9 @@ impl Payouts {
         key: Option<&Idempotency>,
         reply: &impl Fn(&Plan, Committed<'_>) -> R,
     ) -> Result<Option<R>, Error> {
-        let shown = store::plan::included(&self.db, ctx.organization(), plan.id).await?;
+        let (conn, organization) = (self.db.conn(), ctx.organization());
+        let shown =
+            store::plan::told_apart(conn, organization, plan.id, true, None, INLINE).await?;
         let netted = netted_otherwise(&plan.nettings, &drawn.nettings());
         let difference = Difference { netted, ..difference(&shown, &drawn.included) };
         let stale = plan.moved(PlanState::Stale, None, ctx.now);

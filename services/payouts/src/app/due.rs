@@ -220,7 +220,7 @@ impl Payouts {
         let executed = claimed.iter().any(|one| !one.method.is_manual());
         let mut accounts = HashMap::new();
         if executed && !self.policy.sandbox_closed {
-            accounts = store::due::accounts(conn, organizations.clone(), payees).await?;
+            accounts = self.accounts_of_all(conn, organizations.clone(), payees).await?;
         }
         let mut earnings = HashMap::new();
         if !tried.is_empty() {
@@ -231,7 +231,7 @@ impl Payouts {
             .into_iter()
             .map(|schedule| {
                 let (organization, payee) = (schedule.organization, schedule.payee);
-                let key = (organization, payee, schedule.method.as_str().to_owned());
+                let key = (organization, payee, schedule.method);
                 let candidate = Candidate {
                     held: held.on(&schedule),
                     earning: earnings.get(&schedule.id).copied(),

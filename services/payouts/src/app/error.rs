@@ -158,12 +158,12 @@ impl Problem for Error {
             Self::Plan(error) => error.fields(),
             Self::Partner(error) => error.fields(),
             Self::Lifecycle(error) => error.fields(),
-            Self::Rail(error) => error.fields(),
             Self::Account(error) => error.fields(),
             Self::Job(error) => error.fields(),
             Self::Schedule(error) => error.fields(),
             Self::Hold(error) => error.fields(),
             Self::Total(_)
+            | Self::Rail(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

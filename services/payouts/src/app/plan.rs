@@ -3,12 +3,11 @@
 use prost::Message;
 use quittance_chassis::db::{Idempotency, WriteError, WriteSet, retrying};
 use quittance_chassis::grpc::Caller;
-use quittance_kernel::{Ctx, IssueId, MemberId, Role};
+use quittance_kernel::{Ctx, MemberId, Role};
 
 use super::{Error, Payouts};
 use crate::domain::decision::Known;
-use crate::domain::order::MAX_ISSUES;
-use crate::domain::plan::{DrawError, Drawn, MAX_CANDIDATES, PlanError, Run, draw};
+use crate::domain::plan::{Drawn, INLINE, Run, draw};
 use crate::metrics::METRICS;
 use crate::store;
 
@@ -40,36 +39,35 @@ impl Payouts {
         Ok(Some(Answered { reply, replayed: true }))
     }
 
-    /// Finds what is due and decides about it. `author` is whose run it is.
+    /// Finds what is due and decides about it. `author` is whose run it is. None if it finds more
+    /// than is decided on at once; see [`Payouts::draft`].
     pub(super) async fn draw(
         &self,
         caller: &Caller,
         run: &Run,
         author: MemberId,
-    ) -> Result<Drawn, Error> {
+    ) -> Result<Option<Drawn>, Error> {
         let organization = caller.ctx.organization();
-        let limit = u32::try_from(MAX_CANDIDATES).unwrap_or(u32::MAX);
-        let found = store::candidates::due(&self.db, organization, &run.filters, limit + 1).await?;
-        if found.len() > MAX_CANDIDATES {
-            return Err(PlanError::TooMany.into());
+        let found =
+            store::candidates::due(&self.db, organization, &run.filters, None, INLINE + 1).await?;
+        if found.len() > INLINE {
+            return Ok(None);
         }
-        let issues: Vec<IssueId> = found.iter().map(|earning| earning.issue).collect();
-        let chunks = issues.chunks(MAX_ISSUES);
-        let facts = chunks.map(|issues| self.facts(caller, issues.iter().copied()));
-        let facts = futures_util::future::try_join_all(facts).await?;
+        let issues = found.iter().map(|earning| earning.issue);
+        let facts = self.facts(caller, issues).await?;
         let known = Known {
             limits: self.limits(&caller.ctx).await?,
-            facts: facts.into_iter().flatten().collect(),
+            facts,
             earnings: found.into_iter().map(|earning| (earning.issue, earning)).collect(),
             accounts: None,
         };
         let drawn = draw(run, &known, author)?;
         if !run.nets() {
-            return Ok(drawn);
+            return Ok(Some(drawn));
         }
         let payees = drawn.settlement.payees().iter().map(|payee| payee.0).collect();
         let owed = store::receivable::open(&self.db, organization, payees).await?;
-        Ok(drawn.keeping_back(owed)?)
+        Ok(Some(drawn.keeping_back(owed)?))
     }
 
     /// Writes a set. `false` if something has changed since it was decided on; nothing of it is
@@ -79,15 +77,6 @@ impl Payouts {
             Ok(()) => Ok(true),
             Err(WriteError::Duplicate(_) | WriteError::Stale) => Ok(false),
             Err(error @ WriteError::Database(_)) => Err(Error::Write(error)),
-        }
-    }
-}
-
-impl From<DrawError> for Error {
-    fn from(error: DrawError) -> Self {
-        match error {
-            DrawError::Plan(error) => Self::Plan(error),
-            DrawError::Total(error) => Self::Total(error),
         }
     }
 }

@@ -9,16 +9,15 @@ use crate::domain::plan::PlanError;
 impl PlanError {
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Period | Self::TooMany | Self::TooLarge(_) | Self::Policy { .. } => {
-                Code::InvalidArgument
-            }
-            Self::NotFound(_) => Code::NotFound,
+            Self::Period | Self::TooMany | Self::Policy { .. } => Code::InvalidArgument,
+            Self::NotFound(_) | Self::ProposalNotFound(_) => Code::NotFound,
             Self::NotOpen(_)
             | Self::Expired
             | Self::DigestMismatch { .. }
             | Self::ApprovalsMissing { .. }
-            | Self::ApprovalsRequired { .. } => Code::FailedPrecondition,
-            Self::SelfPayment | Self::OwnPlan => Code::PermissionDenied,
+            | Self::ApprovalsRequired { .. }
+            | Self::PolicyChanged => Code::FailedPrecondition,
+            Self::SelfPayment | Self::OwnPlan | Self::OwnProposal => Code::PermissionDenied,
         }
     }
 
@@ -26,11 +25,13 @@ impl PlanError {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Period | Self::Policy { .. } => "INVALID_FIELD",
-            Self::TooMany | Self::TooLarge(_) => "PLAN_TOO_LARGE",
+            Self::TooMany => "PLAN_TOO_LARGE",
             Self::NotFound(_) => "PLAN_NOT_FOUND",
             Self::NotOpen(_) => "PLAN_NOT_OPEN",
             Self::Expired => "PLAN_EXPIRED",
-            Self::SelfPayment | Self::OwnPlan => "SELF_APPROVAL",
+            Self::SelfPayment | Self::OwnPlan | Self::OwnProposal => "SELF_APPROVAL",
+            Self::ProposalNotFound(_) => "PROPOSAL_NOT_FOUND",
+            Self::PolicyChanged => "POLICY_CHANGED",
             Self::DigestMismatch { .. } => "PLAN_DIGEST_MISMATCH",
             Self::ApprovalsMissing { .. } => "APPROVALS_MISSING",
             Self::ApprovalsRequired { .. } => "APPROVALS_REQUIRED",
@@ -44,12 +45,14 @@ impl PlanError {
             }
             Self::Policy { field, detail } => vec![((*field).to_owned(), (*detail).to_owned())],
             Self::TooMany
-            | Self::TooLarge(_)
             | Self::NotFound(_)
             | Self::NotOpen(_)
             | Self::Expired
             | Self::SelfPayment
             | Self::OwnPlan
+            | Self::ProposalNotFound(_)
+            | Self::OwnProposal
+            | Self::PolicyChanged
             | Self::DigestMismatch { .. }
             | Self::ApprovalsMissing { .. }
             | Self::ApprovalsRequired { .. } => vec![],
@@ -74,11 +77,13 @@ impl PlanError {
             Self::Period
             | Self::Policy { .. }
             | Self::TooMany
-            | Self::TooLarge(_)
             | Self::NotFound(_)
             | Self::Expired
             | Self::SelfPayment
-            | Self::OwnPlan => HashMap::new(),
+            | Self::OwnPlan
+            | Self::ProposalNotFound(_)
+            | Self::OwnProposal
+            | Self::PolicyChanged => HashMap::new(),
         }
     }
 }

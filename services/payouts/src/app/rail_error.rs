@@ -8,8 +8,9 @@ impl RailError {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::BatchNotFound(_) => Code::NotFound,
-            Self::Account(_) => Code::InvalidArgument,
-            Self::NotOnboarded(_) | Self::NoLongerOwed => Code::FailedPrecondition,
+            Self::NotOnboarded(_) | Self::CoolingDown(_) | Self::NoLongerOwed => {
+                Code::FailedPrecondition
+            }
         }
     }
 
@@ -17,16 +18,9 @@ impl RailError {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::BatchNotFound(_) => "BATCH_NOT_FOUND",
-            Self::Account(_) => "INVALID_FIELD",
             Self::NotOnboarded(_) => "PAYEE_NOT_ONBOARDED",
+            Self::CoolingDown(_) => "ACCOUNT_COOLING_DOWN",
             Self::NoLongerOwed => "NO_LONGER_OWED",
-        }
-    }
-
-    pub(super) fn fields(&self) -> Vec<(String, String)> {
-        match self {
-            Self::Account(detail) => vec![("account_id".to_owned(), (*detail).to_owned())],
-            Self::BatchNotFound(_) | Self::NotOnboarded(_) | Self::NoLongerOwed => vec![],
         }
     }
 }

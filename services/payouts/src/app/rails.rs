@@ -1,20 +1,23 @@
-//! What people do about rails: name accounts, follow a batch, and have a failed payout tried again.
+//! What people do about rails: follow a batch, and have a failed payout tried again.
 
 use std::collections::HashMap;
 
 use prost::Message;
 use quittance_chassis::db::{Idempotency, Tx, WriteError};
-use quittance_kernel::{BatchId, Ctx, MemberId, Method, PayoutId};
+use quittance_kernel::{BatchId, Ctx, MemberId, Method, OrganizationId, PayoutId};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use super::plan::TRIES;
 use super::{Answered, Error, Payouts};
+use crate::domain::account::PayoutAccount;
 use crate::domain::decision::Known;
 use crate::domain::earning::EarningStatus;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::Order;
 use crate::domain::payout::Payout;
 use crate::domain::payout_machine::{Command, step};
-use crate::domain::rail::{Progress, RailError, account};
+use crate::domain::rail::{Progress, RailError, is_onboarded};
 use crate::store;
 
 impl Payouts {
@@ -31,25 +34,53 @@ impl Payouts {
                 return Ok(known);
             }
             let payees = known.facts.values().map(|facts| facts.reporter.0).collect();
-            let organization = ctx.organization();
-            let found = store::rail::accounts(self.db.conn(), organization, rail, payees).await?;
-            known.accounts = Some(found);
+            // Who has changed an account lately is among the limits, and waits.
+            let found = self.open_accounts(self.db.conn(), ctx, rail, payees).await?;
+            let number =
+                |(member, (number, _)): (MemberId, (String, PayoutAccount))| (member, number);
+            known.accounts = Some(found.into_iter().map(number).collect());
         }
         Ok(known)
     }
 
-    /// Names the account that a member is paid to by a provider.
-    pub(crate) async fn set_rail_account(
+    /// Opens the accounts of these members that the provider can pay to.
+    async fn open_accounts<C: ConnectionTrait>(
         &self,
+        conn: &C,
         ctx: &Ctx,
-        member: MemberId,
-        text: &str,
-    ) -> Result<String, Error> {
-        Self::permit_runs(ctx)?;
-        let account = account(text)?;
-        let service = self.db.service();
-        let set = || store::rail::set_account(ctx, service, member, Method::Stripe, &account);
-        if self.wrote(set).await? { Ok(account) } else { Err(Error::Contended) }
+        rail: Method,
+        members: Vec<Uuid>,
+    ) -> Result<HashMap<MemberId, (String, PayoutAccount)>, Error> {
+        let kept = store::account::of_method(conn, ctx.organization(), rail, members).await?;
+        let mut accounts = HashMap::new();
+        for kept in kept {
+            let number = self.keys.open(&kept.bound(), &kept.sealed)?;
+            if is_onboarded(&number) {
+                accounts.insert(kept.account.member, (number, kept.account));
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// Opens the accounts that providers can pay to, of several organizations.
+    pub(super) async fn accounts_of_all<C: ConnectionTrait>(
+        &self,
+        conn: &C,
+        organizations: Vec<Uuid>,
+        members: Vec<Uuid>,
+    ) -> Result<HashMap<(OrganizationId, MemberId, Method), String>, Error> {
+        let mut accounts = HashMap::new();
+        for kept in store::account::of_members(conn, organizations, members).await? {
+            let method = kept.account.method;
+            if method.is_manual() {
+                continue;
+            }
+            let number = self.keys.open(&kept.bound(), &kept.sealed)?;
+            if is_onboarded(&number) {
+                accounts.insert((kept.organization, kept.account.member, method), number);
+            }
+        }
+        Ok(accounts)
     }
 
     /// How far a batch is.
@@ -109,9 +140,12 @@ impl Payouts {
         let rail = payout.method.filter(|method| !method.is_manual());
         let rail = rail.ok_or(RailError::NotOnboarded(payout.payee))?;
         let payees = vec![payout.payee.0];
-        let mut accounts = store::rail::accounts(tx.conn(), organization, rail, payees).await?;
+        let mut accounts = self.open_accounts(tx.conn(), ctx, rail, payees).await?;
         let account = accounts.remove(&payout.payee);
-        let account = account.ok_or(RailError::NotOnboarded(payout.payee))?;
+        let (account, kept) = account.ok_or(RailError::NotOnboarded(payout.payee))?;
+        if kept.payable_at(self.cooldown(), ctx.now).is_some() {
+            return Err(RailError::CoolingDown(payout.payee).into());
+        }
         let held = store::lifecycle_read::hold(tx.conn(), organization, id).await?;
         let owed = held.iter().all(|held| {
             let earning = &held.earning;

@@ -16,7 +16,7 @@ use crate::store;
 
 impl Payouts {
     /// Plans a run, and pays it at once unless it is a `dry` one. `reply` makes the answer, which
-    /// is stored with the effect.
+    /// is stored with the effect; of what is too large for memory it is told the plan alone.
     #[tracing::instrument(name = "payouts.run_batch", skip_all, fields(dry))]
     pub(crate) async fn run_batch<R: Message + Default>(
         &self,
@@ -24,7 +24,7 @@ impl Payouts {
         run: &Run,
         dry: bool,
         key: Option<&Idempotency>,
-        reply: impl Fn(&Plan, &Drawn) -> R,
+        reply: impl Fn(&Plan, Option<&Drawn>) -> R + Send + Sync,
     ) -> Result<Answered<R>, Error> {
         let ctx = &caller.ctx;
         Self::permit_runs(ctx)?;
@@ -33,14 +33,16 @@ impl Payouts {
             if let Some(before) = self.recall(ctx, key).await? {
                 return Ok(before);
             }
-            let drawn = self.draw(caller, run, ctx.member()).await?;
+            let Some(drawn) = self.draw(caller, run, ctx.member()).await? else {
+                return self.run_large(caller, (run, dry), key, |plan| reply(plan, None)).await;
+            };
             let policies = self.policies(ctx).await?;
             if !dry {
                 let sums = drawn.settlement.totals.iter().map(|(sum, _)| sum);
                 check_unplanned(&policies, sums)?;
             }
             let plan = Plan::of(run, &drawn, ctx.member(), ctx.now, dry).needing(&policies);
-            let reply = reply(&plan, &drawn);
+            let reply = reply(&plan, Some(&drawn));
             let service = self.db.service();
             fail_point!("plan::before_write");
             let wrote = self.wrote(|| {

@@ -26,8 +26,8 @@ pub(crate) struct PayoutPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) currency: Currency,
-    above_minor: i64,
-    approvers: i64,
+    pub(crate) above_minor: i64,
+    pub(crate) approvers: i64,
 }
 
 impl Wanted {
@@ -46,6 +46,16 @@ impl Wanted {
         Ok(Self { currency, above_minor, approvers })
     }
 
+    /// Whether less would be asked for than before: of more, or by fewer (rule 8: one admin alone
+    /// does not take a limit away).
+    #[must_use]
+    pub(crate) fn loosens(&self, before: Option<&PayoutPolicy>) -> bool {
+        before.is_some_and(|before| {
+            before.approvers > 0
+                && (self.approvers < before.approvers || before.above_minor < self.above_minor)
+        })
+    }
+
     /// The policy that follows on what was asked for before.
     pub(crate) fn after(
         &self,
@@ -62,6 +72,41 @@ impl Wanted {
             updated_by: by,
             updated_at: at,
         }
+    }
+}
+
+/// A policy that asks for less than the one that holds, until another admin has confirmed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proposal {
+    pub(crate) id: Uuid,
+    pub(crate) wanted: Wanted,
+    /// The version of the policy that it would replace.
+    pub(crate) based_on: i64,
+    pub(crate) proposed_by: MemberId,
+    pub(crate) proposed_at: Timestamp,
+    pub(crate) version: i64,
+}
+
+impl Proposal {
+    pub(crate) fn new(wanted: Wanted, based_on: i64, by: MemberId, at: Timestamp) -> Self {
+        let id = Uuid::now_v7();
+        Self { id, wanted, based_on, proposed_by: by, proposed_at: at, version: 1 }
+    }
+
+    /// Refuses to confirm what the same admin has proposed, and what was proposed about another
+    /// policy than the one that holds.
+    pub(crate) fn check(
+        &self,
+        holds: Option<&PayoutPolicy>,
+        by: MemberId,
+    ) -> Result<(), PlanError> {
+        if by == self.proposed_by {
+            return Err(PlanError::OwnProposal);
+        }
+        if holds.map(|policy| policy.version) != Some(self.based_on) {
+            return Err(PlanError::PolicyChanged);
+        }
+        Ok(())
     }
 }
 

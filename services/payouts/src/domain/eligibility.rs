@@ -35,6 +35,26 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 12] = [
+        Self::UnknownIssue,
+        Self::NotApproved,
+        Self::GateNotVerified,
+        Self::AlreadyPaid,
+        Self::Voided,
+        Self::PayeeMismatch,
+        Self::SelfPayment,
+        Self::AlreadyInPayout,
+        Self::PayeeNotOnboarded,
+        Self::CurrencyMismatch,
+        Self::AccountCoolingDown,
+        Self::BelowMinimum,
+    ];
+
+    /// Reads the word of a reason.
+    pub(crate) fn read(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -4,25 +4,31 @@
 //! paid (product.md, rule 6).
 
 mod difference;
+mod lines;
 
 use chrono::TimeDelta;
 use quittance_kernel::{
     BatchId, Currency, CycleId, EarningId, IssueId, MemberId, Method, Money, MoneyError, PlanId,
     ProductId, Timestamp,
 };
+use uuid::Uuid;
 
 use self::difference::digest;
-pub(crate) use self::difference::{Difference, Netted, difference, netted_otherwise};
+pub(crate) use self::difference::{Difference, Digester, Netted, difference, netted_otherwise};
+pub(crate) use self::lines::{Lines, Sums, lines, payout_of};
 use super::approval::Approval;
 use super::decision::{Excluded, Known, Verdict, decide};
 use super::earning::Earning;
 use super::eligibility::Reason;
-use super::order::{Group, MAX_ISSUES, Order, OrderError};
+use super::order::{Group, Order, OrderError};
 use super::receivable::Receivable;
 use super::settlement::Settlement;
 
 /// The most earnings that one run looks at.
-pub(crate) const MAX_CANDIDATES: usize = 50_000;
+pub(crate) const MAX_CANDIDATES: usize = 1_000_000;
+
+/// A run that finds more than this is drawn in pieces, and told by its sums only.
+pub(crate) const INLINE: usize = 10_000;
 
 /// How long a plan can be committed.
 const LIFETIME: TimeDelta = TimeDelta::hours(24);
@@ -62,10 +68,6 @@ pub enum PlanError {
         "the run finds more than {MAX_CANDIDATES} earnings; narrow it by cycle, payee or period"
     )]
     TooMany,
-    #[error(
-        "a plan pays at most {MAX_ISSUES} issues, not {0}; narrow it by cycle, payee or period"
-    )]
-    TooLarge(usize),
     #[error("plan {0} not found")]
     NotFound(PlanId),
     #[error("the plan is {} and no longer open", .0.as_str())]
@@ -82,6 +84,12 @@ pub enum PlanError {
     ApprovalsMissing { needed: i64, given: i64 },
     #[error("this much is paid by a plan that {needed} others have approved; make a dry run")]
     ApprovalsRequired { needed: i64 },
+    #[error("proposal {0} not found, or no longer open")]
+    ProposalNotFound(Uuid),
+    #[error("nobody confirms what they have proposed themselves")]
+    OwnProposal,
+    #[error("the policy has changed since this was proposed; propose it again")]
+    PolicyChanged,
     #[error("{field} {detail}")]
     Policy { field: &'static str, detail: &'static str },
 }
@@ -106,7 +114,7 @@ pub(crate) struct Run {
     pub(crate) method: Method,
     pub(crate) reference: String,
     /// What its plan will be called.
-    plan: PlanId,
+    pub(crate) plan: PlanId,
     /// Without issues: they are found later.
     template: Order,
 }
@@ -200,43 +208,15 @@ impl Drawn {
 
 /// Decides about everything that a run found, by the function that decides about every payment.
 /// `payer` is whose run it is: their own earnings are left out.
-pub(crate) fn draw(run: &Run, known: &Known, payer: MemberId) -> Result<Drawn, DrawError> {
+pub(crate) fn draw(run: &Run, known: &Known, payer: MemberId) -> Result<Drawn, MoneyError> {
     let mut found: Vec<&Earning> = known.earnings.values().collect();
     found.sort_unstable_by_key(|earning| earning.id);
     let order = run.template.over(found.iter().map(|earning| earning.issue).collect());
     let verdict = in_currency(run.filters.currency, decide(&order, known, payer));
-    if verdict.payable.len() > MAX_ISSUES {
-        return Err(PlanError::TooLarge(verdict.payable.len()).into());
-    }
-    let included: Vec<PlanItem> = verdict
-        .payable
-        .iter()
-        .map(|paid| PlanItem {
-            earning: paid.earning,
-            issue: paid.issue,
-            payee: paid.payee,
-            amount: paid.amount,
-            version: paid.was.map_or(0, |was| was.version),
-            source_version: paid.source_version,
-            reasons: vec![],
-        })
-        .collect();
-    let left_out = |excluded: &Excluded| {
-        known.earnings.get(&excluded.issue).map(|earning| left_out(earning, &excluded.reasons))
-    };
-    let excluded = verdict.excluded.iter().filter_map(left_out).collect();
+    let Lines { included, excluded } = Lines::of(&verdict, known);
     let digest = digest(&included, &[]);
     let settlement = Settlement::of(&order, verdict)?;
     Ok(Drawn { settlement, included, excluded, digest })
-}
-
-/// Why nothing could be drawn.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DrawError {
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    #[error(transparent)]
-    Total(#[from] MoneyError),
 }
 
 /// The price of an issue may have moved to another currency since its earning was chosen.
@@ -251,18 +231,6 @@ fn in_currency(currency: Option<Currency>, verdict: Verdict) -> Verdict {
             .map(|paid| Excluded { issue: paid.issue, reasons: vec![Reason::CurrencyMismatch] }),
     );
     Verdict { payable, excluded }
-}
-
-fn left_out(earning: &Earning, reasons: &[Reason]) -> PlanItem {
-    PlanItem {
-        earning: earning.id,
-        issue: earning.issue,
-        payee: earning.payee,
-        amount: earning.amount,
-        version: earning.version,
-        source_version: earning.source_version,
-        reasons: reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
-    }
 }
 
 /// A stored dry run.
@@ -299,6 +267,26 @@ impl Plan {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let totals = drawn.settlement.totals.iter();
         let totals = totals.map(|(sum, number)| (sum, i64::try_from(number).unwrap_or(i64::MAX)));
+        let sums = Sums {
+            digest: drawn.digest.clone(),
+            totals: totals.collect(),
+            nettings: drawn.nettings(),
+            item_count: count(drawn.included.len()),
+            excluded_count: count(drawn.excluded.len()),
+        };
+        let batch = drawn.settlement.batch.filter(|_| !dry);
+        Self::summed(run, sums, author, at, dry, batch)
+    }
+
+    /// Makes the plan of what it says of itself.
+    pub(crate) fn summed(
+        run: &Run,
+        sums: Sums,
+        author: MemberId,
+        at: Timestamp,
+        dry: bool,
+        batch: Option<BatchId>,
+    ) -> Self {
         Self {
             id: run.plan,
             created_by: author,
@@ -306,13 +294,13 @@ impl Plan {
             method: run.method,
             reference: run.reference.clone(),
             net: run.nets(),
-            nettings: drawn.nettings(),
-            digest: drawn.digest.clone(),
+            nettings: sums.nettings,
+            digest: sums.digest,
             state: if dry { PlanState::Open } else { PlanState::Committed },
-            totals: totals.collect(),
-            item_count: count(drawn.included.len()),
-            excluded_count: count(drawn.excluded.len()),
-            batch: drawn.settlement.batch.filter(|_| !dry),
+            totals: sums.totals,
+            item_count: sums.item_count,
+            excluded_count: sums.excluded_count,
+            batch,
             approvals: vec![],
             needed: 0,
             expires_at: at + LIFETIME,

@@ -21,8 +21,9 @@ pub(crate) struct NewPayout {
     pub netted: i64,
     pub method: Method,
     pub reference: String,
-    /// In the order of the request.
+    /// In the order of the request; empty where payouts are written before their items.
     pub issues: Vec<IssueId>,
+    pub item_count: usize,
 }
 
 /// One earning's place in one payout.
@@ -69,6 +70,7 @@ impl Settlement {
                 let payout = &mut payouts[*place];
                 payout.total = payout.total.checked_add(paid.amount)?;
                 payout.issues.push(paid.issue);
+                payout.item_count += 1;
                 *place
             } else {
                 payouts.push(NewPayout {
@@ -79,6 +81,7 @@ impl Settlement {
                     method,
                     reference: reference.to_owned(),
                     issues: vec![paid.issue],
+                    item_count: 1,
                 });
                 places.insert(key, payouts.len() - 1);
                 payouts.len() - 1

@@ -41,6 +41,7 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.ApprovalService/ApprovePlan", &[Role::Admin, Role::Finance]),
     ("/quittance.payouts.v1.ApprovalService/ListPayoutPolicies", TREASURY),
     ("/quittance.payouts.v1.ApprovalService/SetPayoutPolicy", &[Role::Admin]),
+    ("/quittance.payouts.v1.ApprovalService/ConfirmPayoutPolicy", &[Role::Admin]),
     ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
     ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
     ("/quittance.audit.v1.AuditService/NoteDenial", OWN),
@@ -69,7 +70,6 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.LifecycleService/CancelPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.LifecycleService/VoidEarnings", &[Role::Admin]),
     ("/quittance.payouts.v1.RailService/GetBatch", TREASURY),
-    ("/quittance.payouts.v1.RailService/SetRailAccount", &[Role::Admin]),
     ("/quittance.payouts.v1.RailService/RetryPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
     (

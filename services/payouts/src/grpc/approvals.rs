@@ -5,10 +5,11 @@ use quittance_chassis::problem::invalid;
 use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::approval_service_server::ApprovalService;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::{convert, plan_convert};
 use crate::app::{Error, Payouts};
-use crate::domain::approval::{PayoutPolicy, Wanted};
+use crate::domain::approval::{PayoutPolicy, Proposal, Wanted};
 
 #[tonic::async_trait]
 impl ApprovalService for Payouts {
@@ -36,7 +37,8 @@ impl ApprovalService for Payouts {
         let caller = caller(&request)?;
         let policies = self.policies(&caller.ctx).await?;
         let policies = policies.iter().map(policy).collect();
-        Ok(Response::new(proto::ListPayoutPoliciesResponse { policies }))
+        let proposals = self.proposals(&caller.ctx).await?.iter().map(proposal).collect();
+        Ok(Response::new(proto::ListPayoutPoliciesResponse { policies, proposals }))
     }
 
     async fn set_payout_policy(
@@ -53,8 +55,36 @@ impl ApprovalService for Payouts {
             .map_err(Error::from)?;
         let payouts = self.clone();
         let set = detached(async move { payouts.set_policy(&caller.ctx, &wanted).await });
-        let policy = Some(policy(&set.await?));
-        Ok(Response::new(proto::SetPayoutPolicyResponse { policy }))
+        let (holds, proposed) = set.await?;
+        Ok(Response::new(proto::SetPayoutPolicyResponse {
+            policy: Some(policy(&holds)),
+            proposal: proposed.as_ref().map(proposal),
+        }))
+    }
+
+    async fn confirm_payout_policy(
+        &self,
+        request: Request<proto::ConfirmPayoutPolicyRequest>,
+    ) -> Result<Response<proto::ConfirmPayoutPolicyResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = request.get_ref().proposal_id.parse::<Uuid>();
+        let id = id.map_err(|_| invalid("proposal_id", "must be a UUID"))?;
+        let payouts = self.clone();
+        let confirmed = detached(async move { payouts.confirm_policy(&caller.ctx, id).await });
+        let policy = Some(policy(&confirmed.await?));
+        Ok(Response::new(proto::ConfirmPayoutPolicyResponse { policy }))
+    }
+}
+
+fn proposal(proposal: &Proposal) -> proto::PolicyProposal {
+    let wanted = &proposal.wanted;
+    proto::PolicyProposal {
+        proposal_id: proposal.id.to_string(),
+        currency_code: wanted.currency.code().to_owned(),
+        above_minor: wanted.above_minor,
+        approvers: i32::try_from(wanted.approvers).unwrap_or(i32::MAX),
+        proposed_by: proposal.proposed_by.to_string(),
+        propose_time: Some(convert::time(proposal.proposed_at)),
     }
 }
 

@@ -161,7 +161,7 @@ pub(super) fn paid_group(payout: &NewPayout) -> proto::PaidGroup {
         issue_ids: payout.issues.iter().map(ToString::to_string).collect(),
         method: wire_method(payout.method).into(),
         reference: payout.reference.clone(),
-        total: Some(total(payout.total, i64::try_from(payout.issues.len()).unwrap_or(i64::MAX))),
+        total: Some(total(payout.total, i64::try_from(payout.item_count).unwrap_or(i64::MAX))),
         netted_minor: payout.netted,
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn item(item: PlanItem) -> proto::PlanItem {
 }
 
 /// The answer to a run that was paid, or to a dry one.
-pub(super) fn ran(made: &Plan, drawn: &Drawn) -> proto::RunBatchResponse {
+pub(super) fn ran(made: &Plan, drawn: Option<&Drawn>) -> proto::RunBatchResponse {
     let mut outcome = outcome(made, drawn);
     if made.state == PlanState::Open {
         // Nothing was paid: there are no payouts yet.
@@ -134,13 +134,19 @@ pub(super) fn committed(made: &Plan, committed: Committed<'_>) -> proto::CommitP
     proto::CommitPlanResponse { plan: Some(plan(made, made.updated_at)), outcome: Some(outcome) }
 }
 
-fn outcome(plan: &Plan, drawn: &Drawn) -> proto::RunOutcome {
+/// Payouts and what was left out are told up to a limit; the plan has them page by page.
+fn outcome(plan: &Plan, drawn: Option<&Drawn>) -> proto::RunOutcome {
     let totals: Vec<common::Total> =
         plan.totals.iter().map(|(sum, count)| total(*sum, *count)).collect();
     proto::RunOutcome {
-        groups: drawn.settlement.payouts.iter().map(paid_group).collect(),
+        groups: drawn
+            .map(|drawn| drawn.settlement.payouts.iter().map(paid_group).collect())
+            .unwrap_or_default(),
         totals,
-        excluded: drawn.settlement.excluded.iter().map(excluded).collect(),
+        excluded: drawn
+            .map(|drawn| drawn.settlement.excluded.iter().map(excluded).collect())
+            .unwrap_or_default(),
+        truncated: drawn.is_none(),
     }
 }
 
@@ -148,14 +154,17 @@ fn difference(found: &Difference) -> proto::PlanDifference {
     let named = |issues: &[IssueId]| {
         issues.iter().take(MAX_NAMED).map(ToString::to_string).collect::<Vec<_>>()
     };
-    let count = |issues: &[IssueId]| i64::try_from(issues.len()).unwrap_or(i64::MAX);
+    let count = |issues: &[IssueId], unnamed: i64| {
+        i64::try_from(issues.len()).unwrap_or(i64::MAX).saturating_add(unnamed)
+    };
+    let [added, removed, changed] = found.unnamed;
     proto::PlanDifference {
         added_issue_ids: named(&found.added),
         removed_issue_ids: named(&found.removed),
         changed_issue_ids: named(&found.changed),
-        added_count: count(&found.added),
-        removed_count: count(&found.removed),
-        changed_count: count(&found.changed),
+        added_count: count(&found.added, added),
+        removed_count: count(&found.removed, removed),
+        changed_count: count(&found.changed, changed),
         netted_payee_ids: found.netted.iter().map(ToString::to_string).collect(),
     }
 }

@@ -37,24 +37,6 @@ impl RailService for Payouts {
         }))
     }
 
-    async fn set_rail_account(
-        &self,
-        request: Request<proto::SetRailAccountRequest>,
-    ) -> Result<Response<proto::SetRailAccountResponse>, Status> {
-        let caller = caller(&request)?;
-        let message = request.into_inner();
-        let member = convert::id("member_id", &message.member_id)?;
-        let payouts = self.clone();
-        let set = detached(async move {
-            payouts.set_rail_account(&caller.ctx, member, &message.account_id).await
-        });
-        let account_id = set.await?;
-        Ok(Response::new(proto::SetRailAccountResponse {
-            member_id: member.to_string(),
-            account_id,
-        }))
-    }
-
     async fn retry_payout(
         &self,
         request: Request<proto::RetryPayoutRequest>,

@@ -1,4 +1,4 @@
-//! Calls to providers, the accounts that they pay to, and the memory of the sandbox.
+//! Calls to providers, and the memory of the sandbox.
 
 use quittance_chassis::db::statements;
 use sea_orm::DbErr;
@@ -39,9 +39,6 @@ const TABLES: &[&str] = &[
     // What the worker looks at.
     "CREATE INDEX attempts_due ON attempts (next_at) \
      WHERE state IN ('created', 'submitted', 'unknown')",
-    "CREATE TABLE rail_accounts (organization_id {uuid} NOT NULL, member_id {uuid} NOT NULL, \
-     rail text NOT NULL, account_id text NOT NULL, updated_at {time} NOT NULL, \
-     PRIMARY KEY (organization_id, member_id, rail))",
     // The provider's own books: they know of no organization.
     "CREATE TABLE sandbox_transfers (attempt_id {uuid} NOT NULL PRIMARY KEY, \
      payout_id {uuid} NOT NULL, account_id text NOT NULL, amount_minor bigint NOT NULL, \

@@ -2,7 +2,7 @@
 
 use quittance_chassis::db::{Column, Db, Entry, Insert, Journal, Update, WriteSet};
 use quittance_kernel::{Ctx, Currency, MemberId, Method, Money, OrganizationId, Timestamp};
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use super::sql::Sql;
@@ -82,6 +82,32 @@ pub(crate) async fn of_member(
         .bind(" AND member_id = ", member.0)
         .push(" ORDER BY method");
     sql.all::<Row, _>(db.conn()).await?.into_iter().map(kept).collect()
+}
+
+/// Reads the accounts of these members by one method.
+pub(crate) async fn of_method<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    method: Method,
+    members: Vec<Uuid>,
+) -> Result<Vec<Kept>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), SELECT)
+        .bind(" WHERE organization_id = ", organization.0)
+        .bind(" AND method = ", method.as_str())
+        .one_of(" AND member_id", members);
+    sql.all::<Row, _>(conn).await?.into_iter().map(kept).collect()
+}
+
+/// Reads the accounts of these members in these organizations, by whatever method.
+pub(crate) async fn of_members<C: ConnectionTrait>(
+    conn: &C,
+    organizations: Vec<Uuid>,
+    members: Vec<Uuid>,
+) -> Result<Vec<Kept>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), SELECT)
+        .one_of(" WHERE organization_id", organizations)
+        .one_of(" AND member_id", members);
+    sql.all::<Row, _>(conn).await?.into_iter().map(kept).collect()
 }
 
 /// Reads accounts that another key than this one has sealed, of all organizations: rotation is the

@@ -1,7 +1,7 @@
 //! What a run looks at: earnings that are approved and not paid.
 
 use quittance_chassis::db::Db;
-use quittance_kernel::{Currency, OrganizationId};
+use quittance_kernel::{Currency, EarningId, OrganizationId};
 
 use super::StoreError;
 use super::earning::{SELECT, read};
@@ -9,12 +9,13 @@ use super::sql::Sql;
 use crate::domain::earning::Earning;
 use crate::domain::plan::Filters;
 
-/// Reads what is due, in the order of the earnings' ids: at most `limit`.
+/// Reads what is due, in the order of the earnings' ids: at most `limit`, those after `after`.
 pub(crate) async fn due(
     db: &Db,
     organization: OrganizationId,
     filters: &Filters,
-    limit: u32,
+    after: Option<EarningId>,
+    limit: usize,
 ) -> Result<Vec<Earning>, StoreError> {
     let sql = Sql::new(db.backend(), SELECT)
         .bind(" = ", organization.0)
@@ -30,6 +31,7 @@ pub(crate) async fn due(
         .bind_some(" AND currency = ", filters.currency.map(Currency::code))
         .bind_some(" AND approved_at >= ", filters.start)
         .bind_some(" AND approved_at < ", filters.end)
-        .bind(" ORDER BY id LIMIT ", i64::from(limit));
+        .bind_some(" AND id > ", after.map(|id| id.0))
+        .bind(" ORDER BY id LIMIT ", i64::try_from(limit).unwrap_or(i64::MAX));
     sql.rows(db.conn()).await?.iter().map(read).collect()
 }

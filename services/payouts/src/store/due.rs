@@ -21,7 +21,6 @@ use crate::domain::due::{Decided, Outcome, Payment};
 use crate::domain::earning::Earning;
 use crate::domain::partner::{PartnerPayout, Source};
 use crate::domain::payout::{Payout, PayoutState};
-use crate::domain::rail::is_onboarded;
 use crate::domain::schedule::{Failed, Schedule};
 
 /// What the audit log says of jobs (S2-33).
@@ -80,32 +79,6 @@ pub(crate) async fn earnings<C: ConnectionTrait>(
     rows.iter()
         .map(|row| super::earning::read(row).map(|earning| (earning.issue.0, earning)))
         .collect()
-}
-
-/// Whose account of which rail can be paid to.
-pub(crate) type Accounts = HashMap<(OrganizationId, MemberId, String), String>;
-
-/// The accounts of these members that can be paid to.
-pub(crate) async fn accounts<C: ConnectionTrait>(
-    conn: &C,
-    organizations: Vec<Uuid>,
-    members: Vec<Uuid>,
-) -> Result<Accounts, DbErr> {
-    let text = "SELECT organization_id, member_id, rail, account_id FROM rail_accounts \
-                WHERE organization_id";
-    let sql = Sql::new(conn.get_database_backend(), text)
-        .one_of("", organizations)
-        .one_of(" AND member_id", members);
-    let mut accounts = Accounts::new();
-    for row in sql.rows(conn).await? {
-        let account: String = row.try_get_by_index(3)?;
-        if is_onboarded(&account) {
-            let organization = OrganizationId(row.try_get_by_index(0)?);
-            let key = (organization, MemberId(row.try_get_by_index(1)?), row.try_get_by_index(2)?);
-            accounts.insert(key, account);
-        }
-    }
-    Ok(accounts)
 }
 
 /// What limits payments in several organizations.

@@ -61,7 +61,7 @@ pub(super) fn start(
             method: Some(new.method),
             reference: new.reference.clone(),
             state: PayoutState::Processing,
-            item_count: i64::try_from(new.issues.len()).unwrap_or(i64::MAX),
+            item_count: i64::try_from(new.item_count).unwrap_or(i64::MAX),
             paid_at: None,
             created_by: ctx.member(),
             version: 1,

@@ -1,14 +1,15 @@
 //! Plans and their items: rows, audit and events.
 
+pub(crate) mod draft;
 mod read;
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Update, WriteSet};
 use quittance_events::{PlanNetting, PlanState as Told, PlanTotal, kind};
-use quittance_kernel::{Ctx, Timestamp};
+use quittance_kernel::{Ctx, PlanId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) use self::read::{find, included, items, list};
+pub(crate) use self::read::{find, items, list, told_apart};
 use crate::domain::plan::{Drawn, Filters, Netted, Plan, PlanItem, PlanState};
 
 /// Filters as they are stored.
@@ -58,9 +59,14 @@ pub(crate) fn create(
     plan: &Plan,
     drawn: &Drawn,
 ) {
-    set.insert(insert_plan(ctx, plan));
     let items: Vec<&PlanItem> = drawn.included.iter().chain(&drawn.excluded).collect();
-    set.insert(insert_items(ctx, plan, &items));
+    set.insert(insert_items(ctx, plan.id, &items));
+    show(ctx, service, set, plan);
+}
+
+/// Adds a plan whose lines are there already.
+pub(crate) fn show(ctx: &Ctx, service: &'static str, set: &mut WriteSet, plan: &Plan) {
+    set.insert(insert_plan(ctx, plan));
     let mut journal = Journal::new(service);
     tell(ctx, &mut journal, None, plan);
     journal.write_to(ctx, set);
@@ -189,14 +195,14 @@ fn insert_plan(ctx: &Ctx, plan: &Plan) -> Insert {
         .column("updated_at", Column::same_time(Some(plan.updated_at)))
 }
 
-fn insert_items(ctx: &Ctx, plan: &Plan, items: &[&PlanItem]) -> Insert {
+fn insert_items(ctx: &Ctx, plan: PlanId, items: &[&PlanItem]) -> Insert {
     let ids = |id: fn(&PlanItem) -> Uuid| Column::Uuid(items.iter().map(|item| id(item)).collect());
     let numbers =
         |of: fn(&PlanItem) -> i64| Column::I64(items.iter().map(|item| of(item)).collect());
     let currency = |item: &&PlanItem| item.amount.currency().code().to_owned();
     let reasons = |item: &&PlanItem| (!item.reasons.is_empty()).then(|| item.reasons.join(","));
     Insert::into("plan_items")
-        .column("plan_id", Column::same_uuid(Some(plan.id.0)))
+        .column("plan_id", Column::same_uuid(Some(plan.0)))
         .column("earning_id", ids(|item| item.earning.0))
         .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
         .column("issue_id", ids(|item| item.issue.0))

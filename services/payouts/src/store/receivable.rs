@@ -1,7 +1,7 @@
 //! What payees owe, and what is kept back of it.
 
 use quittance_chassis::db::{Column, Db, Entry, Insert, Journal, Update, WriteSet};
-use quittance_events::{EarningState, kind};
+use quittance_events::{EarningState, ReceivableState, kind};
 use quittance_kernel::{Ctx, OrganizationId, PayoutId, PayoutStatus, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use uuid::Uuid;
@@ -156,11 +156,21 @@ fn change(ctx: &Ctx, set: &mut WriteSet, journal: &mut Journal, touched: &[(&Rec
             receivable_minor: Some(*open),
             ..state(&owed.earning)
         };
-        // Only what issues have earned is told: nobody follows a partner's earnings one by one.
-        if owed.earning.is_of_issue() {
-            journal.record(ctx, entry, kind::EARNING_NETTED, state);
-        } else {
-            journal.note(ctx, entry);
+        // A partner's earning is known by its payout alone.
+        match owed.earning.payout {
+            Some(payout) if !owed.earning.is_of_issue() => {
+                let state = ReceivableState {
+                    payout_id: payout.0,
+                    version: owed.earning.version + 1,
+                    payee_id: owed.earning.payee.0,
+                    currency: owed.earning.amount.currency().code().to_owned(),
+                    receivable_minor: *open,
+                };
+                journal.record(ctx, entry, kind::RECEIVABLE_NETTED, state);
+            }
+            Some(_) | None => {
+                journal.record(ctx, entry, kind::EARNING_NETTED, state);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Update, WriteSet};
 use quittance_events::{BatchCompleted, EarningState, GateBlocked, PayoutState, kind};
-use quittance_kernel::{Ctx, MemberId, PayoutStatus};
+use quittance_kernel::{BatchId, Ctx, MemberId, PayoutStatus};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -70,6 +70,36 @@ pub(crate) fn write_sets<'a>(
     (first, chunks.map(move |items| with_items(ctx, service, what, items, false)))
 }
 
+/// A batch whose payouts and items follow in pieces of the same transaction.
+pub(crate) fn batch_piece(
+    ctx: &Ctx,
+    service: &'static str,
+    batch: BatchId,
+    payouts: i64,
+    items: i64,
+) -> WriteSet {
+    let (mut set, mut journal) = (WriteSet::new(), Journal::new(service));
+    set.insert(insert_batch(ctx, batch.0, "completed", items));
+    tell_batch(ctx, &mut journal, batch.0, payouts, items);
+    journal.write_to(ctx, &mut set);
+    set
+}
+
+/// Some payouts of such a batch, with what they keep back.
+pub(crate) fn payouts_piece(ctx: &Ctx, service: &'static str, settlement: &Settlement) -> WriteSet {
+    let (mut set, mut journal) = (WriteSet::new(), Journal::new(service));
+    set.insert(insert_payouts(ctx, settlement));
+    receivable::keep_back(ctx, &mut set, &mut journal, settlement);
+    tell_payouts(ctx, &mut journal, settlement);
+    journal.write_to(ctx, &mut set);
+    set
+}
+
+/// Some items of such a batch.
+pub(crate) fn items_piece(ctx: &Ctx, service: &'static str, settlement: &Settlement) -> WriteSet {
+    with_items(ctx, service, (settlement, &HashMap::new()), &settlement.items, false)
+}
+
 fn with_items(
     ctx: &Ctx,
     service: &'static str,
@@ -84,7 +114,8 @@ fn with_items(
     set.insert(insert_earnings(ctx, settlement, &new));
     if first {
         if let Some(batch) = settlement.batch {
-            set.insert(insert_batch(ctx, batch.0, settlement));
+            let state = if settlement.is_executed() { "processing" } else { "completed" };
+            set.insert(insert_batch(ctx, batch.0, state, count(settlement.items.len())));
         }
         set.insert(insert_payouts(ctx, settlement));
         receivable::keep_back(ctx, &mut set, &mut journal, settlement);
@@ -99,6 +130,10 @@ fn with_items(
         execution::start(ctx, &mut set, &mut journal, settlement, accounts);
     } else if first {
         tell_payouts(ctx, &mut journal, settlement);
+        if let Some(batch) = settlement.batch {
+            let (payouts, items) = (settlement.payouts.len(), settlement.items.len());
+            tell_batch(ctx, &mut journal, batch.0, count(payouts), count(items));
+        }
     }
     if first {
         tell_excluded(ctx, &mut journal, &settlement.excluded, settlement.source);
@@ -182,14 +217,13 @@ fn insert_earnings(ctx: &Ctx, settlement: &Settlement, items: &[&Item]) -> Inser
         .column("updated_at", Column::same_time(Some(ctx.now)))
 }
 
-fn insert_batch(ctx: &Ctx, batch: Uuid, settlement: &Settlement) -> Insert {
-    let state = if settlement.is_executed() { "processing" } else { "completed" };
+fn insert_batch(ctx: &Ctx, batch: Uuid, state: &'static str, item_count: i64) -> Insert {
     Insert::into("batches")
         .column("id", Column::Uuid(vec![batch]))
         .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
         .column("created_by", Column::same_uuid(Some(ctx.member().0)))
         .column("state", Column::same_text(Some(state)))
-        .column("item_count", Column::same_i64(Some(count(settlement.items.len()))))
+        .column("item_count", Column::same_i64(Some(item_count)))
         .column("created_at", Column::same_time(Some(ctx.now)))
 }
 
@@ -213,7 +247,7 @@ fn insert_payouts(ctx: &Ctx, settlement: &Settlement) -> Insert {
         .column("method", text(|payout| payout.method.as_str()))
         .column("reference", text(|payout| payout.reference.as_str()))
         .column("state", Column::same_text(Some(state)))
-        .column("item_count", number(|payout| count(payout.issues.len())))
+        .column("item_count", number(|payout| count(payout.item_count)))
         .column("paid_at", Column::same_time(paid_at))
         .column("created_by", Column::same_uuid(Some(ctx.member().0)))
         .column("version", Column::same_i64(Some(1)))
@@ -281,7 +315,7 @@ fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
             currency: payout.total.currency().code(),
             method: payout.method.as_str(),
             reference: &payout.reference,
-            item_count: payout.issues.len(),
+            item_count: payout.item_count,
         });
         let state = PayoutState {
             payout_id: payout.id.0,
@@ -293,7 +327,7 @@ fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
             method: Some(payout.method),
             reference: payout.reference.clone(),
             status: "paid".to_owned(),
-            item_count: count(payout.issues.len()),
+            item_count: count(payout.item_count),
             paid_at: Some(ctx.now),
             netted_minor: Some(payout.netted).filter(|netted| *netted > 0),
             source: "issue".to_owned(),
@@ -305,14 +339,13 @@ fn tell_payouts(ctx: &Ctx, journal: &mut Journal, settlement: &Settlement) {
         let entry = Entry::new("payout.paid", "payout", payout.id.0).after(after);
         journal.record(ctx, entry, kind::PAYOUT_PAID, state);
     }
-    if let Some(batch_id) = batch_id {
-        let (payout_count, item_count) =
-            (count(settlement.payouts.len()), count(settlement.items.len()));
-        let entry = Entry::new("batch.completed", "batch", batch_id)
-            .after(format!("{{\"payouts\":{payout_count},\"items\":{item_count}}}"));
-        let state = BatchCompleted { batch_id, version: 1, payout_count, item_count };
-        journal.record(ctx, entry, kind::BATCH_COMPLETED, state);
-    }
+}
+
+fn tell_batch(ctx: &Ctx, journal: &mut Journal, batch_id: Uuid, payouts: i64, items: i64) {
+    let entry = Entry::new("batch.completed", "batch", batch_id)
+        .after(format!("{{\"payouts\":{payouts},\"items\":{items}}}"));
+    let state = BatchCompleted { batch_id, version: 1, payout_count: payouts, item_count: items };
+    journal.record(ctx, entry, kind::BATCH_COMPLETED, state);
 }
 
 /// Every denial is audited (rule 16); those by the gate are told to everybody (S1-28).

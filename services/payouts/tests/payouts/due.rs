@@ -7,10 +7,10 @@ use quittance_payouts::DueChunk;
 use quittance_proto::common::v1::{Method, Money};
 use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::escrow_service_client::EscrowServiceClient;
-use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 use quittance_proto::payouts::v1::schedule_service_client::ScheduleServiceClient;
 use uuid::Uuid;
 
+use crate::rails::account;
 use crate::world::{World, problem, somebody, worlds};
 
 fn stamp(at: Timestamp) -> prost_types::Timestamp {
@@ -104,15 +104,6 @@ async fn release(
     };
     let mut client = EscrowServiceClient::new(world.connection());
     Ok(client.release_hold(world.signed(who, message)).await?.into_inner())
-}
-
-async fn account(world: &World, member: MemberId, account: &str) {
-    let message = proto::SetRailAccountRequest {
-        member_id: member.to_string(),
-        account_id: account.to_owned(),
-    };
-    let mut client = RailServiceClient::new(world.connection());
-    client.set_rail_account(world.signed(&world.admin, message)).await.unwrap();
 }
 
 fn job(world: &World) -> Caller {

@@ -5,6 +5,7 @@ mod cancel;
 mod consumer;
 mod due;
 mod facts;
+mod large;
 mod lifecycle;
 mod partners;
 mod pay;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use quittance_kernel::{MemberId, Role};
+use quittance_kernel::{MemberId, Principal, Role};
 use quittance_payouts::Policy;
 use quittance_proto::common::v1::Method;
 use quittance_proto::payouts::v1 as proto;
+use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 
 use crate::facts::Issue;
@@ -15,14 +16,16 @@ fn by_stripe(issues: &[Issue]) -> proto::PayGroup {
     proto::PayGroup { method: Method::Stripe.into(), reference: String::new(), ..group(issues) }
 }
 
-/// Gives a member an account, as an admin does.
-async fn account(world: &World, member: MemberId, account: &str) {
-    let message = proto::SetRailAccountRequest {
-        member_id: member.to_string(),
+/// Gives a member an account, as they do themselves.
+pub(crate) async fn account(world: &World, member: MemberId, account: &str) {
+    let message = proto::SetPayoutAccountRequest {
+        method: Method::Stripe.into(),
         account_id: account.to_owned(),
+        ..Default::default()
     };
-    let mut client = RailServiceClient::new(world.connection());
-    client.set_rail_account(world.signed(&world.admin, message)).await.unwrap();
+    let who = Principal { member, ..somebody(world.admin.organization, &[Role::Member]) };
+    let mut client = PayoutAccountServiceClient::new(world.connection());
+    client.set_payout_account(world.signed(&who, message)).await.unwrap();
 }
 
 /// A payee with an account and one approved issue.
@@ -249,5 +252,24 @@ async fn a_failed_payout_is_tried_again_once_its_account_is_right() {
         let mine = proto::RetryPayoutRequest { request_id: String::new(), payout_id: payout };
         let mine = client.retry_payout(world.signed(&stranger, mine)).await;
         assert_eq!(mine.unwrap_err().code(), tonic::Code::PermissionDenied);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_account_is_neither_paid_nor_tried_again_until_it_has_cooled_down() {
+    let policy = Policy { account_cooldown_hours: 24, ..Policy::default() };
+    for world in worlds_with(policy).await {
+        let (member, issue) = payee(&world, "acct_decline_1").await;
+        let started = paid(world.batch(batch(vec![by_stripe(&[issue])])).await.unwrap());
+        assert_eq!(settle(&world, &started.batch_id).await.state, "failed");
+        account(&world, member, "acct_ok_1").await;
+        let again = world.batch(batch(vec![by_stripe(&[issue])])).await.unwrap();
+        assert_eq!(refused(again), [["account_cooling_down"]]);
+        let payout_id = started.groups[0].payout_id.clone();
+        let retry = proto::RetryPayoutRequest { request_id: String::new(), payout_id };
+        let mut client = RailServiceClient::new(world.connection());
+        let retry = client.retry_payout(world.signed(&world.admin, retry)).await;
+        assert_eq!(problem(retry).reason, "ACCOUNT_COOLING_DOWN");
+        assert_eq!(world.number("SELECT count(*) FROM sandbox_transfers WHERE moved").await, 0);
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quittance_chassis::auth::Verifier;
-use quittance_chassis::config::{self, Mode};
+use quittance_chassis::config::{self, Config, Mode};
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, GrpcServer, client};
 use quittance_chassis::problem::{ProblemView, read};
 use quittance_chassis::testing::{TestDb, databases};
 use quittance_kernel::{MemberId, OrganizationId, Principal, Role, Roles};
-use quittance_payouts::{ACCESS, Migrator, Payouts, Policy, Reviews, routes};
+use quittance_payouts::{ACCESS, Keyring, Migrator, Payouts, Policy, Reviews, routes};
 use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::common::v1::Method;
 use quittance_proto::payouts::v1 as proto;
@@ -54,7 +54,8 @@ async fn world(db: TestDb, policy: Policy) -> World {
     quittance_chassis::db::migrate::<Migrator>(&db).await.unwrap();
     let facts = Facts::default();
     let issues = client(&format!("http://{}", facts.serve().await)).unwrap();
-    let service = Payouts::new(Db::clone(&db), issues, policy);
+    let keys = Keyring::from_config(&Config::default()).unwrap();
+    let service = Payouts::new(Db::clone(&db), issues, policy).sealing_with(keys);
     let verifier = Verifier::from_config(&config::Auth::default(), Mode::Development).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -87,3 +87,26 @@ fn neither_the_author_nor_a_payee_approves_nor_anybody_who_saw_something_else() 
     let late = over.approved(by(MemberId::new(), &digest), noon());
     assert_eq!(late, Err(PlanError::NotOpen(PlanState::Cancelled)));
 }
+
+#[test]
+fn less_is_asked_for_only_with_a_second_admin() {
+    let (first, second) = (MemberId::new(), MemberId::new());
+    let at: Timestamp = "2026-05-08T12:00:00Z".parse().unwrap();
+    let wanted = |above, approvers| Wanted::new(Currency::KZT, above, approvers).unwrap();
+    let holds = wanted(500, 2).after(None, first, at);
+    // The first policy of a currency, and whatever asks for more, holds at once.
+    assert!(!wanted(500, 2).loosens(None));
+    for (above, approvers) in [(500, 2), (499, 2), (500, 3), (0, 10)] {
+        assert!(!wanted(above, approvers).loosens(Some(&holds)), "{above} {approvers}");
+    }
+    for (above, approvers) in [(501, 2), (500, 1), (0, 0), (501, 10)] {
+        assert!(wanted(above, approvers).loosens(Some(&holds)), "{above} {approvers}");
+    }
+    let off = wanted(0, 0).after(Some(&holds), first, at);
+    assert!(!wanted(900, 1).loosens(Some(&off)), "nothing is asked for as it is");
+
+    let proposal = Proposal::new(wanted(501, 2), holds.version, first, at);
+    assert_eq!(proposal.check(Some(&holds), first), Err(PlanError::OwnProposal));
+    assert_eq!(proposal.check(Some(&off), second), Err(PlanError::PolicyChanged));
+    assert_eq!(proposal.check(Some(&holds), second), Ok(()));
+}

@@ -14,24 +14,52 @@ pub(crate) struct Netted {
     pub(crate) amount: Money,
 }
 
-/// SHA-256 over earning, amount, currency and version of what is included, and over what is kept
-/// back of whom. Every part has a fixed length and the first list says how long it is, so that no
-/// two sets read the same.
+/// SHA-256 over earning, amount, currency and version of what is included, in the order of the
+/// earnings, and over what is kept back of whom. Every part has a fixed length and the end says how
+/// many there were of each, so that no two sets read the same, and none has to be in memory whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digester {
+    hash: Sha256,
+    items: u64,
+    nettings: u64,
+}
+
+impl Digester {
+    /// The next item that is included.
+    pub(crate) fn item(&mut self, item: &PlanItem) {
+        self.items += 1;
+        self.hash.update(item.earning.0.as_bytes());
+        self.hash.update(item.amount.minor().to_be_bytes());
+        self.hash.update(item.amount.currency().code().as_bytes());
+        self.hash.update(item.version.to_be_bytes());
+    }
+
+    /// The next payee of whom something is kept back, once all items were.
+    pub(crate) fn netted(&mut self, netted: &Netted) {
+        self.nettings += 1;
+        self.hash.update(netted.payee.0.as_bytes());
+        self.hash.update(netted.amount.minor().to_be_bytes());
+        self.hash.update(netted.amount.currency().code().as_bytes());
+    }
+
+    #[must_use]
+    pub(crate) fn finish(mut self) -> String {
+        self.hash.update(self.items.to_be_bytes());
+        self.hash.update(self.nettings.to_be_bytes());
+        hex::encode(self.hash.finalize())
+    }
+}
+
+/// The digest of what is in memory whole.
 pub(super) fn digest(included: &[PlanItem], nettings: &[Netted]) -> String {
-    let mut hash = Sha256::new();
-    hash.update((included.len() as u64).to_be_bytes());
+    let mut digester = Digester::default();
     for item in included {
-        hash.update(item.earning.0.as_bytes());
-        hash.update(item.amount.minor().to_be_bytes());
-        hash.update(item.amount.currency().code().as_bytes());
-        hash.update(item.version.to_be_bytes());
+        digester.item(item);
     }
     for netted in nettings {
-        hash.update(netted.payee.0.as_bytes());
-        hash.update(netted.amount.minor().to_be_bytes());
-        hash.update(netted.amount.currency().code().as_bytes());
+        digester.netted(netted);
     }
-    hex::encode(hash.finalize())
+    digester.finish()
 }
 
 /// How what would be paid now differs from what was shown.
@@ -42,6 +70,8 @@ pub(crate) struct Difference {
     pub(crate) changed: Vec<IssueId>,
     /// Of whom another amount is kept back.
     pub(crate) netted: Vec<MemberId>,
+    /// How many more were added, removed and changed than are named.
+    pub(crate) unnamed: [i64; 3],
 }
 
 /// Compares what was included with what would be now. The order is that of the earnings.
@@ -61,6 +91,7 @@ pub(crate) fn difference(shown: &[PlanItem], now: &[PlanItem]) -> Difference {
             is.is_some() && was != is
         }),
         netted: vec![],
+        unnamed: [0; 3],
     }
 }
 

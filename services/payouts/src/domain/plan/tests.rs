@@ -142,16 +142,23 @@ fn a_run_is_checked_before_anything_is_read() {
 }
 
 #[test]
-fn what_a_run_would_pay_is_bounded_and_what_it_leaves_out_is_not() {
+fn a_run_drawn_in_pieces_reads_as_one_that_is_drawn_whole() {
     let payee = MemberId::new();
-    let mut cases: Vec<Case> =
-        std::iter::repeat_with(|| case(payee, 1)).take(MAX_ISSUES + 1).collect();
-    let drawing = draw(&run(Filters::default()), &known(&cases), MemberId::new());
-    let error = drawing.map(|drawn| drawn.digest).unwrap_err();
-    assert!(matches!(error, DrawError::Plan(PlanError::TooLarge(count)) if count == cases.len()));
-    cases[0].facts.as_mut().unwrap().gate = true;
-    let drawn = drawn(&cases);
-    assert_eq!((drawn.included.len(), drawn.excluded.len()), (MAX_ISSUES, 1));
+    let mut cases: Vec<Case> = (1..=50).map(|minor| case(payee, minor)).collect();
+    cases.sort_unstable_by_key(|case| case.earning.id);
+    for place in [0, 7, 8, 49] {
+        cases[place].facts.as_mut().unwrap().gate = true;
+    }
+    let whole = drawn(&cases);
+    let (mut digester, mut found) = (Digester::default(), Lines::default());
+    for piece in cases.chunks(8) {
+        let piece = lines(&run(Filters::default()), &known(piece), MemberId::new());
+        piece.included.iter().for_each(|item| digester.item(item));
+        found.included.extend(piece.included);
+        found.excluded.extend(piece.excluded);
+    }
+    assert_eq!((found.included, found.excluded), (whole.included, whole.excluded));
+    assert_eq!(digester.finish(), whole.digest);
 }
 
 fn any_case(payees: Vec<MemberId>) -> impl Strategy<Value = Case> {

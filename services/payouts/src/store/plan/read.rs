@@ -5,11 +5,10 @@ use quittance_events::{PlanNetting, PlanTotal};
 use quittance_kernel::{
     BatchId, CycleId, EarningId, IssueId, MemberId, OrganizationId, PlanId, ProductId, Timestamp,
 };
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use super::Narrowed;
-use crate::domain::order::MAX_ISSUES;
 use crate::domain::plan::{Filters, Netted, Plan, PlanItem, PlanState};
 use crate::store::sql::Sql;
 use crate::store::{StoreError, approval, money};
@@ -173,18 +172,23 @@ pub(crate) async fn items(
     sql.all::<ItemRow, _>(db.conn()).await?.iter().map(item).collect()
 }
 
-/// Reads everything that a plan includes.
-pub(crate) async fn included(
-    db: &Db,
+/// Reads what a plan includes (or leaves out) in the order of the earnings: at most `limit`, those
+/// after `after`.
+pub(crate) async fn told_apart<C: ConnectionTrait>(
+    conn: &C,
     organization: OrganizationId,
     id: PlanId,
+    included: bool,
+    after: Option<EarningId>,
+    limit: usize,
 ) -> Result<Vec<PlanItem>, StoreError> {
-    let sql = Sql::new(db.backend(), "")
+    let sql = Sql::new(conn.get_database_backend(), "")
         .bind(ITEMS, organization.0)
         .bind(" AND plan_id = ", id.0)
-        .push(" AND reasons IS NULL")
-        .bind(" ORDER BY earning_id LIMIT ", i64::try_from(MAX_ISSUES).unwrap_or(i64::MAX));
-    sql.all::<ItemRow, _>(db.conn()).await?.iter().map(item).collect()
+        .push(if included { " AND reasons IS NULL" } else { " AND reasons IS NOT NULL" })
+        .bind_some(" AND earning_id > ", after.map(|earning| earning.0))
+        .bind(" ORDER BY earning_id LIMIT ", i64::try_from(limit).unwrap_or(i64::MAX));
+    sql.all::<ItemRow, _>(conn).await?.iter().map(item).collect()
 }
 
 fn item(row: &ItemRow) -> Result<PlanItem, StoreError> {
