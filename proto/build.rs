@@ -10,6 +10,7 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/cycles.proto",
     "quittance/issues/v1/attachments.proto",
     "quittance/issues/v1/issues.proto",
+    "quittance/issues/v1/bounties.proto",
     "quittance/issues/v1/notifications.proto",
     "quittance/issues/v1/identity.proto",
     "quittance/payouts/v1/payouts.proto",
@@ -18,6 +19,7 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/lifecycle.proto",
     "quittance/payouts/v1/rails.proto",
     "quittance/payouts/v1/accounts.proto",
+    "quittance/payouts/v1/bounty_pay.proto",
     "quittance/payouts/v1/approvals.proto",
     "quittance/balance/v1/balance.proto",
 ];

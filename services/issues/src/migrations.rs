@@ -3,6 +3,7 @@
 mod m0001_first;
 mod m0002_identity;
 mod m0003_attachments;
+mod m0004_bounties;
 
 use sea_orm::DynIden;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first::First),
             Box::new(m0002_identity::Identity),
             Box::new(m0003_attachments::Attachments),
+            Box::new(m0004_bounties::Bounties),
         ]
     }
 

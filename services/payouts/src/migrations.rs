@@ -6,6 +6,7 @@ mod m0003_partners;
 mod m0004_accounts;
 mod m0005_rails;
 mod m0006_approvals;
+mod m0010_bounty_money;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_accounts::Migration),
             Box::new(m0005_rails::Migration),
             Box::new(m0006_approvals::Migration),
+            Box::new(m0010_bounty_money::Migration),
         ]
     }
 

@@ -13,6 +13,7 @@ use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
+use crate::domain::profit::ProfitError;
 use crate::domain::rail::RailError;
 use crate::keyring::SealError;
 use crate::store::StoreError;
@@ -36,6 +37,8 @@ pub enum Error {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Rail(#[from] RailError),
+    #[error(transparent)]
+    Profit(#[from] ProfitError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -80,6 +83,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.code(),
             Self::Rail(error) => error.code(),
             Self::Account(error) => error.code(),
+            Self::Profit(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -111,6 +115,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.reason(),
             Self::Rail(error) => error.reason(),
             Self::Account(error) => error.reason(),
+            Self::Profit(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -145,6 +150,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.fields(),
             Self::Rail(error) => error.fields(),
             Self::Account(error) => error.fields(),
+            Self::Profit(error) => error.fields(),
             Self::Total(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
@@ -172,6 +178,7 @@ impl Problem for Error {
             | Self::Rail(_)
             | Self::Total(_)
             | Self::Account(_)
+            | Self::Profit(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

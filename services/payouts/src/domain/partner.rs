@@ -55,16 +55,20 @@ pub(crate) enum Source {
     Issue,
     Manual,
     Commission,
+    /// Points of a reward pool (rule 11).
+    ProfitShare,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 3] = [Self::Issue, Self::Manual, Self::Commission];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Issue, Self::Manual, Self::Commission, Self::ProfitShare];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Issue => "issue",
             Self::Manual => "manual",
             Self::Commission => "commission",
+            Self::ProfitShare => "profit_share",
         }
     }
 }
