@@ -11,12 +11,15 @@ macro_rules! words {
         $(words!(@$way $name, $wire, $variants);)+
     };
     // As the seed writes them.
-    (@loud $(#[$doc:meta])* $name:ident is $wire:ty [$($way:ident),+] { $($variant:ident),+ $(,)? }) => {
+    (@loud $(#[$doc:meta])* $name:ident is $wire:ty [$($way:ident),+] $variants:tt) => {
+        words!(@shout [$(#[$doc])*] $name $variants);
+        $(words!(@$way $name, $wire, $variants);)+
+    };
+    (@shout [$(#[$doc:meta])*] $name:ident { $($variant:ident),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         pub(crate) enum $name { $($variant),+ }
-        $(words!(@$way $name, $wire, { $($variant),+ });)+
     };
     (@word [$(#[$doc:meta])*] $name:ident { $($variant:ident),+ $(,)? }) => {
         $(#[$doc])*
