@@ -60,14 +60,6 @@ fn rounded(amount: i128, by: i128) -> i128 {
     (amount + by / 2) / by
 }
 
-impl Quote {
-    /// What the contributor receives.
-    #[must_use]
-    pub(crate) fn transfer(&self) -> Money {
-        Money::signed(self.value.saturating_add(self.tip), self.currency)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -84,9 +76,8 @@ mod tests {
         let quote = quote(dollars(50_000), 0, 1_000).unwrap();
         let parts = (quote.platform_fee, quote.processor_fee, quote.rounding, quote.total);
         assert_eq!(parts, (5_000, 1_674, 0, 56_674));
-        assert_eq!(quote.transfer(), dollars(50_000));
         let tipped = super::quote(dollars(50_000), 10_000, 1_000).unwrap();
-        assert_eq!((tipped.platform_fee, tipped.transfer()), (5_000, dollars(60_000)));
+        assert_eq!((tipped.platform_fee, tipped.value, tipped.tip), (5_000, 50_000, 10_000));
     }
 
     /// S4-32 over all cents up to $20,000: never short, at most one cent over.
