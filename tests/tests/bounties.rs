@@ -1,5 +1,4 @@
 //! Bounties from offer to decision, over REST: the use cases of the seed.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use serde_json::{Value, json};
 use system_tests::http::Person;
