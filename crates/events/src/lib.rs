@@ -5,9 +5,11 @@
 //! added; none may change its meaning or vanish. `docs/events.md` lists who publishes what, and
 //! `schemas/` holds a JSON Schema for each payload, held against these types by a test.
 
+mod bounty;
 mod envelope;
 mod payload;
 
+pub use bounty::{BountyState, ClaimState, PointsState, ProfitAllocation, ProfitPeriodState};
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, HoldState, IssueState,
@@ -37,6 +39,15 @@ pub mod kind {
         ISSUE_VERIFIED = "issue.verified",
         ISSUE_UNVERIFIED = "issue.unverified",
         ISSUE_CLOSED = "issue.closed",
+        BOUNTY_CREATED = "bounty.created",
+        BOUNTY_UPDATED = "bounty.updated",
+        BOUNTY_CLOSED = "bounty.closed",
+        CLAIM_CREATED = "claim.created",
+        CLAIM_UPDATED = "claim.updated",
+        CLAIM_EXPIRED = "claim.expired",
+        POINTS_GRANTED = "points.granted",
+        POINTS_REVOKED = "points.revoked",
+        PROFIT_PERIOD_DISTRIBUTED = "profit_period.distributed",
         EARNING_APPROVED = "earning.approved",
         EARNING_REJECTED = "earning.rejected",
         EARNING_VOIDED = "earning.voided",

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::bounty::{BountyState, ClaimState, PointsState, ProfitPeriodState};
+
 /// What an event can carry.
 pub trait Payload: Serialize {
     /// Name of the JSON Schema.
@@ -38,6 +40,10 @@ payloads! {
     JobCompleted, "job", run_id;
     ScheduleState, "payout_schedule", schedule_id;
     HoldState, "escrow_hold", hold_id;
+    BountyState, "bounty", bounty_id;
+    ClaimState, "claim", claim_id;
+    PointsState, "points", grant_id;
+    ProfitPeriodState, "profit_period", profit_period_id;
 }
 
 /// `member.updated`
@@ -59,6 +65,9 @@ pub struct ProductState {
     pub key: String,
     pub requires_verification: Option<bool>,
     pub platform_fee_bps: i32,
+    /// Points of the reward pool.
+    #[serde(default)]
+    pub capacity_points: i64,
 }
 
 /// The rates that hold in a cycle after its overrides, in minor units.
@@ -121,6 +130,12 @@ pub struct IssueState {
     /// While it is a duplicate: the issue that it repeats, when somebody said which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Uuid>,
+    /// The bounty that the work was handed in for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounty_id: Option<Uuid>,
+    /// Once approved for points; there is no amount then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<i64>,
 }
 
 /// `earning.approved`, `.rejected`, `.voided`, `.returned`, `.netted`, `.paid` and

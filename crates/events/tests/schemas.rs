@@ -67,6 +67,8 @@ fn issue() -> events::IssueState {
         reverted_to_status: None,
         filed_at: noon(),
         duplicate_of: None,
+        bounty_id: None,
+        points: None,
     }
 }
 
@@ -109,6 +111,72 @@ fn payout() -> events::PayoutState {
         notes: None,
         approved_by: Some(Uuid::now_v7()),
         reason: None,
+    }
+}
+
+fn bounty() -> events::BountyState {
+    events::BountyState {
+        bounty_id: Uuid::now_v7(),
+        version: 1,
+        number: "SHP-3".into(),
+        product_id: Uuid::now_v7(),
+        title: "Landing page".into(),
+        status: "open".into(),
+        reward_type: "FIXED_PAYMENT".into(),
+        points: None,
+        value_minor: Some(50_000),
+        currency: Some("USD".into()),
+        claim_mode: "SINGLE".into(),
+        max_claims: None,
+        claim_expiry_days: 14,
+    }
+}
+
+fn claim() -> events::ClaimState {
+    events::ClaimState {
+        claim_id: Uuid::now_v7(),
+        version: 1,
+        bounty_id: Uuid::now_v7(),
+        member_id: Uuid::now_v7(),
+        status: "active".into(),
+        expires_at: noon(),
+        issue_id: None,
+    }
+}
+
+fn points() -> events::PointsState {
+    events::PointsState {
+        grant_id: Uuid::now_v7(),
+        version: 1,
+        product_id: Uuid::now_v7(),
+        bounty_id: Uuid::now_v7(),
+        issue_id: Uuid::now_v7(),
+        member_id: Uuid::now_v7(),
+        points: 50,
+        capacity_points: 1000,
+        granted_points: 50,
+    }
+}
+
+fn profit() -> events::ProfitPeriodState {
+    events::ProfitPeriodState {
+        profit_period_id: Uuid::now_v7(),
+        version: 1,
+        product_id: Uuid::now_v7(),
+        period: "2026-Q1".into(),
+        currency: "USD".into(),
+        profit_minor: 100,
+        pool_bps: 10_000,
+        total_minor: 100,
+        residual_minor: 0,
+        effective_points: 1,
+        allocations: vec![events::ProfitAllocation {
+            member_id: Uuid::now_v7(),
+            points: 1,
+            amount_minor: 100,
+            platform_fee_minor: 10,
+            payout_id: Some(Uuid::now_v7()),
+        }],
     }
 }
 
@@ -241,6 +309,7 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
             key: "HW".into(),
             requires_verification: Some(true),
             platform_fee_bps: 1000,
+            capacity_points: 1000,
         },
     );
     check(
@@ -330,6 +399,20 @@ fn receivable(id: Uuid) -> events::ReceivableState {
         currency: "KZT".into(),
         receivable_minor: 200_000,
     }
+}
+
+#[test]
+fn every_event_of_bounties_fits_its_published_schema() {
+    for name in kind::ALL.iter().filter(|name| name.starts_with("bounty.")) {
+        check(name, bounty());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("claim.")) {
+        check(name, claim());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("points.")) {
+        check(name, points());
+    }
+    check(kind::PROFIT_PERIOD_DISTRIBUTED, profit());
 }
 
 /// S1-26 … S1-28 and S1-9 name these fields; a client of the seeds may rely on them.

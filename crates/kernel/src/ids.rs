@@ -79,6 +79,10 @@ ids! {
     PlanId,
     /// One thing that a member was told.
     NotificationId,
+    /// Work that is offered in advance.
+    BountyId,
+    /// One member's reservation of a bounty.
+    ClaimId,
     /// One event on the bus; also the id of its outbox row.
     EventId,
 }

@@ -15,8 +15,8 @@ mod words;
 pub use csv::csv_cell;
 pub use ctx::{Ctx, Principal};
 pub use ids::{
-    AttachmentId, BatchId, CycleId, EarningId, EventId, IssueId, MemberId, NotificationId,
-    OrganizationId, ParseIdError, PayoutId, PayoutItemId, PlanId, ProductId,
+    AttachmentId, BatchId, BountyId, ClaimId, CycleId, EarningId, EventId, IssueId, MemberId,
+    NotificationId, OrganizationId, ParseIdError, PayoutId, PayoutItemId, PlanId, ProductId,
 };
 pub use money::{Currency, Money, MoneyError, Totals};
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, PageError, PageRequest, token};

@@ -6,6 +6,7 @@ mod attachments;
 pub(crate) mod audit;
 mod balance;
 mod batch;
+mod bounties;
 mod commission_rules;
 mod commissions;
 mod cycles;
@@ -29,14 +30,17 @@ mod payouts;
 mod plans;
 mod probes;
 mod products;
+mod profit;
 mod rails;
 mod rates;
+mod reward_pool;
 mod run_batch;
 mod schedules;
 mod shapes;
 mod sign_in;
 mod similar;
 mod stream;
+mod submissions;
 mod triage;
 mod verify;
 
@@ -67,6 +71,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         products::routes(),
         cycles::routes(),
         issues::routes(),
+        bounties::routes(),
+        submissions::routes(),
+        reward_pool::routes(),
+        profit::routes(),
         attachments::routes(),
         payments::routes(),
         triage::routes(),

@@ -13,6 +13,7 @@ use quittance_chassis::telemetry;
 use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
+use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
 use quittance_proto::issues::v1::identity_service_client::IdentityServiceClient;
 use quittance_proto::issues::v1::impersonation_service_client::ImpersonationServiceClient;
@@ -20,7 +21,9 @@ use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
 use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
+use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
 use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
+use quittance_proto::payouts::v1::bounty_pay_service_client::BountyPayServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
 use quittance_proto::payouts::v1::escrow_service_client::EscrowServiceClient;
 use quittance_proto::payouts::v1::job_service_client::JobServiceClient;
@@ -29,6 +32,7 @@ use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutSe
 use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
+use quittance_proto::payouts::v1::profit_share_service_client::ProfitShareServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 use quittance_proto::payouts::v1::schedule_service_client::ScheduleServiceClient;
 use tokio::sync::Semaphore;
@@ -128,6 +132,8 @@ clients! {
     products: ProductServiceClient over issues,
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,
+    bounties: BountyServiceClient over issues,
+    reward_pools: RewardPoolServiceClient over issues,
     notifications: NotificationServiceClient over issues,
     attachments: AttachmentServiceClient over files,
     watching: NotificationServiceClient over watching,
@@ -137,6 +143,8 @@ clients! {
     approvals: ApprovalServiceClient over payouts,
     jobs: JobServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
+    bounty_pay: BountyPayServiceClient over payouts,
+    profit_shares: ProfitShareServiceClient over payouts,
     rails: RailServiceClient over payouts,
     schedules: ScheduleServiceClient over payouts,
     escrow: EscrowServiceClient over payouts,

@@ -10,6 +10,17 @@ macro_rules! words {
         words!(@word [$(#[$doc])*] $name $variants);
         $(words!(@$way $name, $wire, $variants);)+
     };
+    // As the seed writes them.
+    (@loud $(#[$doc:meta])* $name:ident is $wire:ty [$($way:ident),+] $variants:tt) => {
+        words!(@shout [$(#[$doc])*] $name $variants);
+        $(words!(@$way $name, $wire, $variants);)+
+    };
+    (@shout [$(#[$doc:meta])*] $name:ident { $($variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        pub(crate) enum $name { $($variant),+ }
+    };
     (@word [$(#[$doc:meta])*] $name:ident { $($variant:ident),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +71,30 @@ words! {
 words! {
     /// How money moves. All but `stripe` are recorded by a person.
     Method is common::Method [read, number] { Kaspi, Bank, Cash, Ach, Paypal, Stripe }
+}
+
+words! {
+    @loud
+    /// What a bounty gives.
+    RewardType is issues::RewardType [read, number] { ProfitShare, FixedPayment }
+}
+
+words! {
+    @loud
+    /// How many may work on a bounty.
+    ClaimMode is issues::ClaimMode [read, number] { Single, Multiple }
+}
+
+words! {
+    /// Where a bounty stands.
+    BountyStatus is issues::BountyStatus [read, number] { Draft, Open, Closed, Cancelled }
+}
+
+words! {
+    /// Where a claim stands.
+    ClaimStatus is issues::ClaimStatus [read] {
+        Active, Submitted, Accepted, Rejected, Expired, Abandoned,
+    }
 }
 
 words! {

@@ -1,6 +1,8 @@
 //! The rules of the issues service. Pure: no I/O, no clock; who and when are arguments.
 
 pub mod attachment;
+pub mod bounty;
+pub mod claim;
 pub mod cycle;
 pub mod facts;
 pub mod gate;
@@ -9,6 +11,7 @@ pub mod impersonation;
 pub mod issue;
 pub mod member;
 pub mod notice;
+pub mod pool;
 pub mod product;
 pub mod rates;
 pub mod review;

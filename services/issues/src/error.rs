@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::domain::attachment::{AttachmentError, Media};
+use crate::domain::bounty::BountyError;
 use crate::domain::identity::IdentityError;
 use crate::domain::impersonation::ImpersonationError;
 use crate::domain::issue::IssueError;
@@ -26,6 +27,8 @@ pub enum Kind {
     Cycle,
     Issue,
     Attachment,
+    Bounty,
+    Claim,
 }
 
 impl std::fmt::Display for Kind {
@@ -36,6 +39,8 @@ impl std::fmt::Display for Kind {
             Self::Cycle => "cycle",
             Self::Issue => "issue",
             Self::Attachment => "attachment",
+            Self::Bounty => "bounty",
+            Self::Claim => "claim",
         })
     }
 }
@@ -51,6 +56,8 @@ pub enum Error {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Impersonation(#[from] ImpersonationError),
+    #[error(transparent)]
+    Bounty(#[from] BountyError),
     #[error(transparent)]
     Rates(#[from] RatesError),
     #[error("{field}: {error}")]
@@ -122,6 +129,7 @@ impl Error {
             | Self::Rule(_)
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::Bounty(_)
             | Self::Rates(_)
             | Self::Money { .. }
             | Self::Id { .. }
@@ -158,6 +166,7 @@ impl Problem for Error {
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::BadKey) => {
                 Code::InvalidArgument
             }
+            Self::Bounty(error) => error.code(),
             Self::Attachment(AttachmentError::TooLarge(_)) => Code::OutOfRange,
             Self::Attachment(AttachmentError::TooMany | AttachmentError::Kept) => {
                 Code::FailedPrecondition
@@ -194,6 +203,7 @@ impl Problem for Error {
             | Self::Rule(IssueError::ReasonRequired(_) | IssueError::BadOriginal(_))
             | Self::Idempotency(IdempotencyError::BadKey)
             | Self::Page(PageError::NegativeSize) => INVALID_FIELD,
+            Self::Bounty(error) => error.reason(),
             Self::Rates(RatesError::Incomplete { .. }) => "RATES_INCOMPLETE",
             Self::Money { error: MoneyError::UnknownCurrency(_), .. } => "UNKNOWN_CURRENCY",
             Self::Rates(RatesError::OutOfRange(_))
@@ -227,6 +237,8 @@ impl Problem for Error {
             Self::NotFound(Kind::Cycle, _) => "CYCLE_NOT_FOUND",
             Self::NotFound(Kind::Issue, _) => "ISSUE_NOT_FOUND",
             Self::NotFound(Kind::Attachment, _) => "ATTACHMENT_NOT_FOUND",
+            Self::NotFound(Kind::Bounty, _) => "BOUNTY_NOT_FOUND",
+            Self::NotFound(Kind::Claim, _) => "CLAIM_NOT_FOUND",
             Self::Attachment(AttachmentError::TooLarge(_)) => "ATTACHMENT_TOO_LARGE",
             Self::Attachment(AttachmentError::Type) => "ATTACHMENT_TYPE_REFUSED",
             Self::Attachment(AttachmentError::TooMany) => "ATTACHMENTS_FULL",
@@ -245,6 +257,7 @@ impl Problem for Error {
     fn fields(&self) -> Vec<(String, String)> {
         match self {
             Self::Field(error) => vec![(error.field.clone(), error.detail.clone())],
+            Self::Bounty(error) => error.fields(),
             Self::Id { field, error } => vec![(field.clone(), error.to_string())],
             Self::Money { field, error } => vec![((*field).to_owned(), error.to_string())],
             Self::Rates(error) => vec![("payout_rates".to_owned(), error.to_string())],
@@ -290,6 +303,7 @@ impl Problem for Error {
 
     fn metadata(&self) -> HashMap<String, String> {
         let pairs: Vec<(&str, String)> = match self {
+            Self::Bounty(error) => error.metadata(),
             Self::Rule(IssueError::Transition(refused)) => vec![
                 ("from", refused.from.to_owned()),
                 ("to", refused.to.to_owned()),

@@ -1,6 +1,8 @@
 //! The gRPC face: parse, call the use case, reply. Nothing is decided here.
 
 mod attachments;
+mod bounties;
+mod bounty_convert;
 mod convert;
 mod cycles;
 mod identity;
@@ -15,6 +17,7 @@ mod verify;
 
 use quittance_chassis::{audit, limited};
 use quittance_proto::issues::v1::attachment_service_server::AttachmentServiceServer;
+use quittance_proto::issues::v1::bounty_service_server::BountyServiceServer;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
 use quittance_proto::issues::v1::identity_service_server::IdentityServiceServer;
 use quittance_proto::issues::v1::impersonation_service_server::ImpersonationServiceServer;
@@ -22,6 +25,7 @@ use quittance_proto::issues::v1::issue_service_server::IssueServiceServer;
 use quittance_proto::issues::v1::member_service_server::MemberServiceServer;
 use quittance_proto::issues::v1::notification_service_server::NotificationServiceServer;
 use quittance_proto::issues::v1::product_service_server::ProductServiceServer;
+use quittance_proto::issues::v1::reward_pool_service_server::RewardPoolServiceServer;
 use tonic::service::Routes;
 
 use crate::app::Issues;
@@ -37,5 +41,7 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(IdentityServiceServer::new(issues.clone())))
         .add_service(limited!(ImpersonationServiceServer::new(issues.clone())))
         .add_service(limited!(AttachmentServiceServer::new(issues.clone())))
+        .add_service(limited!(BountyServiceServer::new(issues.clone())))
+        .add_service(limited!(RewardPoolServiceServer::new(issues.clone())))
         .add_service(audit::service(issues.db().clone()))
 }

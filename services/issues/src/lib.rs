@@ -2,6 +2,7 @@
 
 mod access;
 pub mod app;
+mod bounty_error;
 mod consumer;
 pub mod domain;
 pub mod error;

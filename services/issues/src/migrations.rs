@@ -3,6 +3,7 @@
 mod m0001_first;
 mod m0002_identity;
 mod m0003_attachments;
+mod m0004_bounties;
 mod m0005_inbox;
 
 use sea_orm::DynIden;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first::First),
             Box::new(m0002_identity::Identity),
             Box::new(m0003_attachments::Attachments),
+            Box::new(m0004_bounties::Bounties),
             Box::new(m0005_inbox::Inbox),
         ]
     }

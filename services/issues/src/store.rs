@@ -1,6 +1,8 @@
 //! Rows: the only place that knows tables. Every query is bound to one organization.
 
 pub(crate) mod attachment;
+pub(crate) mod bounty;
+pub(crate) mod claim;
 pub(crate) mod cycle;
 pub(crate) mod facts;
 pub(crate) mod identity;
@@ -12,9 +14,11 @@ pub(crate) mod mail;
 pub(crate) mod member;
 pub(crate) mod mirror;
 pub(crate) mod notification;
+pub(crate) mod pool;
 pub(crate) mod product;
 pub(crate) mod rate_change;
 mod sql;
+mod submission;
 pub(crate) mod totals;
 
 use quittance_chassis::db::{WriteError, is_transient};

@@ -5,6 +5,8 @@
 mod access;
 #[path = "issues/attachments.rs"]
 mod attachments;
+#[path = "issues/bounties.rs"]
+mod bounties;
 #[path = "issues/duplicates.rs"]
 mod duplicates;
 #[path = "issues/fixture.rs"]

@@ -23,6 +23,9 @@ mod pay_plan;
 mod plan;
 mod plan_error;
 mod policies;
+mod profit;
+mod profit_error;
+mod quote;
 mod rail_error;
 mod rails;
 mod read_partners;
@@ -42,7 +45,9 @@ use std::sync::Arc;
 
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
+use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +86,8 @@ pub struct Policy {
 pub struct Payouts {
     db: Db,
     issues: IssueServiceClient<Client>,
+    bounties: BountyServiceClient<Client>,
+    pools: RewardPoolServiceClient<Client>,
     policy: Policy,
     /// Wakes whoever calls providers.
     due: Arc<Notify>,
@@ -93,10 +100,15 @@ impl Payouts {
     /// Builds the service on its migrated database. `issues` reaches the issues service.
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
+        let bounties = BountyServiceClient::new(issues.clone());
+        let pools =
+            RewardPoolServiceClient::new(issues.clone()).max_decoding_message_size(MAX_ENCODE);
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
         Self {
             db,
             issues,
+            bounties,
+            pools,
             policy,
             due: Arc::default(),
             keys: Keyring::default(),

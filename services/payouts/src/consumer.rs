@@ -46,6 +46,8 @@ fn read(message: &Message) -> Result<Heard, HandleError> {
         .map_err(|error| poison(quittance_chassis::problem::chain(&error)))?;
     let issue = event.data;
     let decision = match issue.review {
+        // Points are paid by the periods of their product.
+        PayoutStatus::Approved if issue.points.is_some() => Decision::Pending,
         PayoutStatus::Approved => {
             let price = price(&issue)
                 .ok_or_else(|| poison(format!("issue {} has no price", issue.issue_id)))?;

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod approvals;
+mod bounty_pay;
 mod commissions;
 mod convert;
 mod holds;
@@ -18,6 +19,7 @@ mod schedules;
 
 use quittance_chassis::{audit, limited};
 use quittance_proto::payouts::v1::approval_service_server::ApprovalServiceServer;
+use quittance_proto::payouts::v1::bounty_pay_service_server::BountyPayServiceServer;
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
 use quittance_proto::payouts::v1::escrow_service_server::EscrowServiceServer;
 use quittance_proto::payouts::v1::job_service_server::JobServiceServer;
@@ -26,6 +28,7 @@ use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutSe
 use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
+use quittance_proto::payouts::v1::profit_share_service_server::ProfitShareServiceServer;
 use quittance_proto::payouts::v1::rail_service_server::RailServiceServer;
 use quittance_proto::payouts::v1::schedule_service_server::ScheduleServiceServer;
 use tonic::service::Routes;
@@ -46,6 +49,8 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(limited!(PartnerPayoutServiceServer::new(payouts.clone())))
         .add_service(limited!(PayoutAccountServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
+        .add_service(limited!(BountyPayServiceServer::new(payouts.clone())))
+        .add_service(limited!(ProfitShareServiceServer::new(payouts.clone())))
         .add_service(limited!(RailServiceServer::new(payouts.clone())))
         .add_service(limited!(ScheduleServiceServer::new(payouts.clone())))
         .add_service(limited!(EscrowServiceServer::new(payouts.clone())))

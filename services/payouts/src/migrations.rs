@@ -9,6 +9,7 @@ mod m0006_approvals;
 mod m0007_plan_lines;
 mod m0008_schedules;
 mod m0009_jobs;
+mod m0010_bounty_money;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_plan_lines::Migration),
             Box::new(m0008_schedules::Migration),
             Box::new(m0009_jobs::Migration),
+            Box::new(m0010_bounty_money::Migration),
         ]
     }
 

@@ -90,6 +90,8 @@ impl Work {
             reverted_to_status: None,
             filed_at: self.filed_at,
             duplicate_of: None,
+            bounty_id: None,
+            points: None,
         }
     }
 

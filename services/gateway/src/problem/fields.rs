@@ -1,7 +1,8 @@
 //! Names of fields: as the services know them, and as a REST client wrote them.
 
 /// Fields that have another name, or another depth, in JSON. Longer ones first.
-const RENAMED: [(&str, &str); 12] = [
+const RENAMED: [(&str, &str); 13] = [
+    ("capacity_points", "rewardPool.capacityPoints"),
     ("payout_rates.currency_code", "payoutRates.currency"),
     ("minimum.amount.minor_units", "amountMinor"),
     ("minimum.method", "method"),

@@ -52,6 +52,10 @@ pub(super) struct Issue {
     /// Links and files, the oldest first. Only where one issue was filed or got.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<Attachment>,
+    /// The bounty that the work was handed in for. It stands in the cycle that has the product's id.
+    bounty_id: Option<Id>,
+    /// Once approved for points instead of an amount.
+    points: Option<i64>,
     payout_id: Option<Id>,
     paid_at: Option<DateTime<Utc>>,
     pub(super) version: i64,
@@ -106,6 +110,8 @@ impl From<wire::Issue> for Issue {
             reason: some(issue.reason),
             duplicate_of: Id::optional(issue.duplicate_of),
             attachments: issue.attachments.into_iter().map(Attachment::from).collect(),
+            bounty_id: Id::optional(issue.bounty_id),
+            points: issue.points,
             payout_id: Id::optional(issue.payout_id),
             paid_at: time(issue.pay_time),
             version: issue.version,

@@ -32,11 +32,19 @@ struct Product {
     /// The gate's default for the cycles of this product; null means no gate.
     requires_verification: Option<bool>,
     platform_fee_bps: i32,
+    reward_pool: Capacity,
     version: i64,
     #[schema(value_type = DateTime<Utc>)]
     created_at: Option<DateTime<Utc>>,
     #[schema(value_type = DateTime<Utc>)]
     updated_at: Option<DateTime<Utc>>,
+}
+
+/// How many points there are for profit shares.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Capacity {
+    capacity_points: i64,
 }
 
 impl From<wire::Product> for Product {
@@ -47,6 +55,7 @@ impl From<wire::Product> for Product {
             key: product.key,
             requires_verification: product.requires_verification,
             platform_fee_bps: product.platform_fee_bps,
+            reward_pool: Capacity { capacity_points: product.capacity_points },
             version: product.version,
             created_at: time(product.create_time),
             updated_at: time(product.update_time),
@@ -93,6 +102,8 @@ struct NewProduct {
     requires_verification: Option<bool>,
     /// Basis points of each bounty that the platform keeps; 1000 when absent.
     platform_fee_bps: Option<i32>,
+    /// 1000 points when absent.
+    reward_pool: Option<Capacity>,
 }
 
 /// Creates a product.
@@ -117,6 +128,7 @@ async fn create(
         key: body.key,
         requires_verification: body.requires_verification,
         platform_fee_bps: body.platform_fee_bps,
+        capacity_points: body.reward_pool.map(|pool| pool.capacity_points),
     };
     let reply = gateway.products().create_product(key.request(&caller, message)).await?;
     let (metadata, reply, _) = reply.into_parts();
@@ -154,6 +166,7 @@ struct ProductChange {
     #[schema(value_type = Option<bool>)]
     requires_verification: Patch<bool>,
     platform_fee_bps: Option<i32>,
+    reward_pool: Option<Capacity>,
 }
 
 /// Changes a product. What is absent stays.
@@ -193,6 +206,7 @@ async fn change(
         name: body.name,
         requires_verification,
         platform_fee_bps: body.platform_fee_bps,
+        capacity_points: body.reward_pool.map(|pool| pool.capacity_points),
     };
     let reply = gateway
         .products()

@@ -2,6 +2,7 @@ use quittance_chassis::db::Tx;
 use quittance_kernel::{Ctx, Money, MoneyError};
 
 use super::{Answer, IssueDetail, Issues, Target};
+use crate::domain::bounty::BountyError;
 use crate::domain::issue::{Actor, Change, Issue};
 use crate::domain::rates::{self, CUSTOM_RULE, MAX_AMOUNT, Price};
 use crate::domain::view::Frame;
@@ -40,6 +41,9 @@ pub(super) fn approved(
     actor: Actor,
     reason: Option<String>,
 ) -> Result<Change, Error> {
+    if issue.bounty.is_some() {
+        return Err(BountyError::Submission(issue.id).into());
+    }
     let price = match amount {
         None => rates::suggest(frame.rates.as_ref(), issue.severity),
         Some(amount) => custom(amount)?,

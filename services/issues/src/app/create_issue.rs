@@ -79,6 +79,7 @@ async fn prepare(
         product_gate,
         cycle_gate: cycle.requires_verification,
         rates: cycle.rates,
+        offer: None,
     };
     // Last, because it makes everybody else wait who files in this product.
     let number = store::product::next_number(tx, cycle.product).await?;
@@ -97,6 +98,7 @@ async fn prepare(
         verification: None,
         payment: None,
         duplicate_of: None,
+        bounty: None,
         version: 0,
         created_at: ctx.now,
         updated_at: ctx.now,

@@ -2,6 +2,7 @@ use quittance_chassis::db::Tx;
 use quittance_kernel::{Ctx, ProductId};
 
 use super::{Answer, Issues};
+use crate::domain::pool::{self, DEFAULT_CAPACITY};
 use crate::domain::product::{self, DEFAULT_FEE_BPS, Product};
 use crate::domain::text::{MAX_NAME, line};
 use crate::error::{Error, StoreError};
@@ -14,6 +15,7 @@ pub struct NewProduct {
     pub key: String,
     pub requires_verification: Option<bool>,
     pub platform_fee_bps: Option<i32>,
+    pub capacity_points: Option<i64>,
 }
 
 impl Issues {
@@ -31,6 +33,7 @@ impl Issues {
             key: product::key(&new.key)?,
             requires_verification: new.requires_verification,
             platform_fee_bps: product::fee_bps(new.platform_fee_bps.unwrap_or(DEFAULT_FEE_BPS))?,
+            capacity_points: pool::capacity(new.capacity_points.unwrap_or(DEFAULT_CAPACITY))?,
             version: 0,
             created_at: ctx.now,
             updated_at: ctx.now,

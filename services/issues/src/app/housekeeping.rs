@@ -45,6 +45,7 @@ impl Issues {
         tokio::spawn(async move {
             let sweep = async {
                 loop {
+                    issues.sweep_claims().await;
                     issues.sweep(clock::now(), days).await;
                     tokio::time::sleep(PERIOD).await;
                 }

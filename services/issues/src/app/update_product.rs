@@ -2,6 +2,7 @@ use quittance_chassis::db::Tx;
 use quittance_kernel::{Ctx, ProductId};
 
 use super::{Answer, Issues, expect_version};
+use crate::domain::pool;
 use crate::domain::product::{self, Product};
 use crate::domain::text::{MAX_NAME, line};
 use crate::error::{Error, Kind};
@@ -15,6 +16,7 @@ pub struct ProductPatch {
     pub name: Option<String>,
     pub requires_verification: Option<bool>,
     pub platform_fee_bps: Option<i32>,
+    pub capacity_points: Option<i64>,
 }
 
 impl Issues {
@@ -32,6 +34,7 @@ impl Issues {
             None => None,
         };
         let fee = patch.platform_fee_bps.map(product::fee_bps).transpose()?;
+        let capacity = patch.capacity_points.map(pool::capacity).transpose()?;
         let mut tx = Tx::begin(&self.db, ctx).await?;
         let before = store::product::load(&tx, id).await?;
         let before = before.ok_or(Error::NotFound(Kind::Product, id.0))?;
@@ -40,6 +43,7 @@ impl Issues {
             name: name.unwrap_or_else(|| before.name.clone()),
             requires_verification: patch.requires_verification.or(before.requires_verification),
             platform_fee_bps: fee.unwrap_or(before.platform_fee_bps),
+            capacity_points: capacity.unwrap_or(before.capacity_points),
             ..before.clone()
         };
         let product = store::product::save(&mut tx, Some(&before), after).await?;

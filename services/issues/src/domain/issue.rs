@@ -1,8 +1,8 @@
 //! An issue: submitted work that is triaged, reviewed, repaired and verified.
 
 use quittance_kernel::{
-    CycleId, IssueId, IssueStatus, MemberId, Money, OrganizationId, PayoutId, PayoutStatus,
-    ProductId, Severity, Timestamp,
+    BountyId, CycleId, IssueId, IssueStatus, MemberId, Money, OrganizationId, PayoutId,
+    PayoutStatus, ProductId, Severity, Timestamp,
 };
 
 use super::rates::Price;
@@ -45,6 +45,8 @@ pub struct Issue {
     pub payment: Option<Payment>,
     /// Only of a duplicate: the issue that it repeats, when somebody said which.
     pub duplicate_of: Option<IssueId>,
+    /// The bounty that the work was handed in for.
+    pub bounty: Option<BountyId>,
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -165,6 +167,23 @@ impl Issue {
         actor: Actor,
         reason: Option<String>,
     ) -> Result<Change, IssueError> {
+        let decision = Decision { by: actor.member, at: actor.at, reason: reason.clone() };
+        let review = Review::Approved { amount: price.amount, rule: price.rule, decision };
+        self.accept(review, actor, reason)
+    }
+
+    /// Approves a submission for points of the reward pool: nothing is paid for it by itself.
+    pub fn grant(self, points: i64, actor: Actor) -> Result<Change, IssueError> {
+        let decision = Decision { by: actor.member, at: actor.at, reason: None };
+        self.accept(Review::Granted { points, decision }, actor, None)
+    }
+
+    fn accept(
+        self,
+        review: Review,
+        actor: Actor,
+        reason: Option<String>,
+    ) -> Result<Change, IssueError> {
         if !actor.judges {
             return Err(IssueError::NotPermitted(self.id));
         }
@@ -178,8 +197,7 @@ impl Issue {
             status::step(self.status, IssueStatus::Triaged, true)?;
             next.status = IssueStatus::Triaged;
         }
-        let decision = Decision { by: actor.member, at: actor.at, reason: reason.clone() };
-        next.review = Review::Approved { amount: price.amount, rule: price.rule, decision };
+        next.review = review;
         Ok(self.becomes(next, Event::Approved, reason))
     }
 

@@ -15,6 +15,8 @@ pub struct Product {
     pub key: String,
     pub requires_verification: Option<bool>,
     pub platform_fee_bps: i32,
+    /// Points of the reward pool.
+    pub capacity_points: i64,
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

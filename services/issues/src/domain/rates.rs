@@ -9,6 +9,9 @@ pub const MAX_AMOUNT: i64 = 10_000_000_000_000;
 /// The rule of an amount that somebody chose.
 pub const CUSTOM_RULE: &str = "custom amount";
 
+/// The rule of the amount that a bounty offers.
+pub const BOUNTY_RULE: &str = "bounty";
+
 /// Rates cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RatesError {

@@ -26,6 +26,11 @@ pub enum Review {
         rule: String,
         decision: Decision,
     },
+    /// Approved for points of the reward pool (S4-2): nothing is owed for it by itself.
+    Granted {
+        points: i64,
+        decision: Decision,
+    },
     Rejected {
         decision: Decision,
     },
@@ -56,7 +61,7 @@ impl Review {
     pub fn stand(&self) -> Stand {
         match self {
             Self::Pending => Stand::Pending,
-            Self::Approved { .. } => Stand::Approved,
+            Self::Approved { .. } | Self::Granted { .. } => Stand::Approved,
             Self::Rejected { .. } => Stand::Rejected,
         }
     }
@@ -65,7 +70,15 @@ impl Review {
     pub fn amount(&self) -> Option<Money> {
         match self {
             Self::Approved { amount, .. } => Some(*amount),
-            Self::Pending | Self::Rejected { .. } => None,
+            Self::Pending | Self::Granted { .. } | Self::Rejected { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn points(&self) -> Option<i64> {
+        match self {
+            Self::Granted { points, .. } => Some(*points),
+            Self::Pending | Self::Approved { .. } | Self::Rejected { .. } => None,
         }
     }
 
@@ -73,7 +86,7 @@ impl Review {
     pub fn rule(&self) -> Option<&str> {
         match self {
             Self::Approved { rule, .. } => Some(rule),
-            Self::Pending | Self::Rejected { .. } => None,
+            Self::Pending | Self::Granted { .. } | Self::Rejected { .. } => None,
         }
     }
 
@@ -81,7 +94,9 @@ impl Review {
     pub fn decision(&self) -> Option<&Decision> {
         match self {
             Self::Pending => None,
-            Self::Approved { decision, .. } | Self::Rejected { decision } => Some(decision),
+            Self::Approved { decision, .. }
+            | Self::Granted { decision, .. }
+            | Self::Rejected { decision } => Some(decision),
         }
     }
 }

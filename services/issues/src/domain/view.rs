@@ -1,10 +1,10 @@
 //! An issue as people see it: what it is worth, whether it can be paid, and where it stands.
 
-use quittance_kernel::{IssueStatus, PayoutStatus};
+use quittance_kernel::{IssueStatus, Money, PayoutStatus};
 
 use super::gate::{self, Gate};
 use super::issue::Issue;
-use super::rates::{self, Overrides, Price};
+use super::rates::{self, BOUNTY_RULE, Overrides, Price};
 use super::review::Stand;
 use super::status::is_verified;
 
@@ -17,6 +17,8 @@ pub struct Frame {
     pub product_gate: Option<bool>,
     pub cycle_gate: Option<bool>,
     pub rates: Option<Overrides>,
+    /// What the bounty offers for a submission, if it is money.
+    pub offer: Option<Money>,
 }
 
 /// How far a stage is.
@@ -41,7 +43,8 @@ pub struct Stage {
 pub struct View {
     pub number: String,
     pub payout_status: PayoutStatus,
-    pub suggestion: Price,
+    /// None for a submission that earns points.
+    pub suggestion: Option<Price>,
     pub gate: Gate,
     pub payable: bool,
     /// Every reason why it cannot be paid.
@@ -57,7 +60,7 @@ impl View {
         Self {
             number: number(frame, issue),
             payout_status: issue.payout_status(),
-            suggestion: rates::suggest(frame.rates.as_ref(), issue.severity),
+            suggestion: suggestion(issue, frame),
             gate,
             payable: blocked_by.is_empty(),
             blocked_by,
@@ -72,6 +75,14 @@ pub fn number(frame: &Frame, issue: &Issue) -> String {
     format!("{}-{}", frame.product_key, issue.number)
 }
 
+/// A bounty has its price; everything else is worth what its severity is.
+fn suggestion(issue: &Issue, frame: &Frame) -> Option<Price> {
+    match issue.bounty {
+        None => Some(rates::suggest(frame.rates.as_ref(), issue.severity)),
+        Some(_) => frame.offer.map(|amount| Price { amount, rule: BOUNTY_RULE.to_owned() }),
+    }
+}
+
 fn blocked_by(issue: &Issue, gate: Gate) -> Vec<&'static str> {
     match issue.payout_status() {
         PayoutStatus::Paid => return vec!["already_paid"],
@@ -81,6 +92,10 @@ fn blocked_by(issue: &Issue, gate: Gate) -> Vec<&'static str> {
     let mut reasons = Vec::new();
     if issue.review.stand() != Stand::Approved {
         reasons.push("not_approved");
+    }
+    if issue.review.points().is_some() {
+        // It is paid by the periods of its product.
+        reasons.push("profit_share");
     }
     if gate.required && !is_verified(issue.status) {
         reasons.push("gate_not_verified");
@@ -172,6 +187,7 @@ mod tests {
             verification: None,
             payment: None,
             duplicate_of: None,
+            bounty: None,
             version: 1,
             created_at: noon(),
             updated_at: noon(),
@@ -186,6 +202,7 @@ mod tests {
             product_gate: Some(gate),
             cycle_gate: None,
             rates: None,
+            offer: None,
         }
     }
 

@@ -113,8 +113,8 @@ pub(super) fn issue(detail: &IssueDetail) -> proto::Issue {
         severity: severity(issue.severity).into(),
         status: status(issue.status).into(),
         payout_status: payout_status(view.payout_status).into(),
-        suggested_amount: Some(money(view.suggestion.amount)),
-        suggested_rule: view.suggestion.explained(),
+        suggested_amount: view.suggestion.as_ref().map(|price| money(price.amount)),
+        suggested_rule: view.suggestion.map(|price| price.explained()).unwrap_or_default(),
         amount: issue.review.amount().map(money),
         resolve_time: verification.map(|known| time(known.at)),
         verified_by: verification.map(|known| known.by.to_string()).unwrap_or_default(),
@@ -138,6 +138,8 @@ pub(super) fn issue(detail: &IssueDetail) -> proto::Issue {
         cycle_name: frame.cycle_name.clone(),
         duplicate_of: issue.duplicate_of.map(|id| id.to_string()).unwrap_or_default(),
         attachments: attachments.iter().map(attachment).collect(),
+        bounty_id: issue.bounty.map(|bounty| bounty.to_string()).unwrap_or_default(),
+        points: issue.review.points(),
     }
 }
 
@@ -246,6 +248,7 @@ pub(super) fn product(product: &Product) -> proto::Product {
         version: product.version,
         create_time: Some(time(product.created_at)),
         update_time: Some(time(product.updated_at)),
+        capacity_points: product.capacity_points,
     }
 }
 

@@ -45,6 +45,12 @@ keyed!(
     DecideTriageRequest,
     BulkVerifyRequest,
     UpdateMemberRequest,
+    CreateBountyRequest,
+    UpdateBountyRequest,
+    CreateClaimRequest,
+    CreateSubmissionRequest,
+    ApproveSubmissionRequest,
+    RejectSubmissionRequest,
 );
 
 /// One request and, if it carries one, its key.

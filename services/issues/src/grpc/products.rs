@@ -20,6 +20,7 @@ impl ProductService for Issues {
             key: message.key.clone(),
             requires_verification: message.requires_verification,
             platform_fee_bps: message.platform_fee_bps,
+            capacity_points: message.capacity_points,
         };
         let once = Once::new(self, &ctx, "CreateProduct", message)?;
         detached(once.run(
@@ -68,6 +69,7 @@ impl ProductService for Issues {
             name: message.name.clone(),
             requires_verification: message.requires_verification,
             platform_fee_bps: message.platform_fee_bps,
+            capacity_points: message.capacity_points,
         };
         let once = Once::new(self, &ctx, "UpdateProduct", message)?;
         detached(once.run(

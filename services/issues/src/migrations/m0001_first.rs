@@ -62,13 +62,14 @@ const TABLES: &[&str] = &[
      severity bigint NOT NULL CHECK (severity BETWEEN 1 AND 4), status text NOT NULL, \
      review text NOT NULL CHECK (review IN ('pending', 'approved', 'rejected')), \
      amount_minor bigint CHECK (amount_minor > 0), currency text, rule text, \
+     points bigint CHECK (points > 0), \
      decided_by {uuid}, decided_at {time}, reason text, verified_by {uuid}, resolved_at {time}, \
      pay_status text CHECK (pay_status IN ('paid', 'void')), pay_version bigint NOT NULL, \
      payout_id {uuid}, paid_at {time}, paid_minor bigint, paid_currency text, \
      version bigint NOT NULL, created_at {time} NOT NULL, updated_at {time} NOT NULL, \
      CONSTRAINT issues_number UNIQUE (product_id, number), \
-     CONSTRAINT issues_priced CHECK ((review = 'approved') = (amount_minor IS NOT NULL) \
-     AND (amount_minor IS NULL) = (currency IS NULL)))",
+     CONSTRAINT issues_priced CHECK ((review = 'approved') = (amount_minor IS NOT NULL OR points IS NOT NULL) \
+     AND (amount_minor IS NULL OR points IS NULL) AND (amount_minor IS NULL) = (currency IS NULL)))",
     // One event tells a member one thing, however often it comes.
     "CREATE TABLE notifications (id {uuid} NOT NULL PRIMARY KEY, \
      organization_id {uuid} NOT NULL, member_id {uuid} NOT NULL, kind text NOT NULL, \

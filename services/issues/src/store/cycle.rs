@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use quittance_chassis::db::{Column, Entry, Insert, Tx, Update, WriteSet};
 use quittance_events::{CycleState, Rates, kind};
-use quittance_kernel::{CycleId, MemberId, OrganizationId, ProductId, Severity, Timestamp};
+use quittance_kernel::{CycleId, MemberId, Money, OrganizationId, ProductId, Severity, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use uuid::Uuid;
 
@@ -275,7 +275,12 @@ fn changing(cycle: &Cycle) -> Vec<(&'static str, Column)> {
 }
 
 fn state(cycle: &Cycle) -> CycleState {
-    let rate = |severity| rates::suggest(cycle.rates.as_ref(), severity).amount;
+    let standing = cycle.id.0 == cycle.product.0 && cycle.rates.is_none();
+    let rate = |severity| {
+        let rate = rates::suggest(cycle.rates.as_ref(), severity).amount;
+        // Bounties say themselves what they pay: nothing is to be expected by severity.
+        if standing { Money::signed(0, rate.currency()) } else { rate }
+    };
     CycleState {
         cycle_id: cycle.id.0,
         version: cycle.version,

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::issue_row::{COLUMNS, Row, TABLES, rank};
 use super::notification;
 use super::sql::Sql;
+use super::submission;
 use crate::domain::issue::{Change, Event, Issue};
 use crate::domain::sight::Sight;
 use crate::domain::view::{self, Frame};
@@ -108,6 +109,7 @@ pub(crate) async fn save(tx: &mut Tx, change: Change, frame: &Frame) -> Result<I
         set.insert(insert(&saved));
     }
     tx.write(set).await?;
+    submission::follow(tx, before.as_ref(), &saved).await?;
     let kind = kind_of(event);
     let entry = Entry::new(kind, "issue", saved.id.0).because(reason);
     let entry = match &before {
@@ -143,6 +145,7 @@ fn audited(issue: &Issue) -> String {
         "amountMinor": issue.review.amount().map(quittance_kernel::Money::minor),
         "currency": issue.review.amount().map(|amount| amount.currency().code()),
         "rule": issue.review.rule(),
+        "points": issue.review.points(),
         "duplicateOf": issue.duplicate_of.map(|original| original.to_string()),
         "verifiedBy": issue.verification.as_ref().map(|known| known.by.to_string()),
         "version": issue.version,
@@ -185,6 +188,8 @@ fn state(issue: &Issue, frame: &Frame, event: Event) -> IssueState {
         },
         filed_at: issue.created_at,
         duplicate_of: issue.duplicate_of.map(|original| original.0),
+        bounty_id: issue.bounty.map(|bounty| bounty.0),
+        points: issue.review.points(),
     }
 }
 
@@ -200,6 +205,7 @@ fn insert(issue: &Issue) -> Insert {
         .column("body", Column::same_text(Some(&issue.body)))
         .column("words", Column::same_text(Some(&search::indexed(&issue.title, &issue.body))))
         .column("severity", Column::same_i64(Some(rank(issue.severity))))
+        .column("bounty_id", Column::same_uuid(issue.bounty.map(|bounty| bounty.0)))
         .column("pay_version", Column::same_i64(Some(0)))
         .column("version", Column::same_i64(Some(issue.version)))
         .column("created_at", Column::same_time(Some(issue.created_at)));
@@ -222,6 +228,7 @@ fn changing(issue: &Issue) -> Vec<(&'static str, Column)> {
         ("amount_minor", Column::same_i64(amount.map(quittance_kernel::Money::minor))),
         ("currency", Column::same_text(amount.map(|amount| amount.currency().code()))),
         ("rule", Column::same_text(issue.review.rule())),
+        ("points", Column::same_i64(issue.review.points())),
         ("decided_by", Column::same_uuid(decision.map(|decision| decision.by.0))),
         ("decided_at", Column::same_time(decision.map(|decision| decision.at))),
         ("reason", Column::same_text(decision.and_then(|decision| decision.reason.as_deref()))),

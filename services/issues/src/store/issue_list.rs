@@ -37,7 +37,8 @@ pub(crate) struct Urgency {
 pub(crate) type Found = Vec<(Issue, Frame)>;
 
 /// What the inbox shows, without the columns.
-const INBOX: &str = " AND i.status = 'open' AND i.review = 'pending' AND c.status = 'open'";
+const INBOX: &str = " AND i.status = 'open' AND i.review = 'pending' AND c.status = 'open' \
+     AND i.bounty_id IS NULL";
 
 const UNDECIDED: &str = " AND i.review = 'pending' AND i.status <> 'draft'";
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use quittance_kernel::{
-    CycleId, IssueId, IssueStatus, MemberId, Money, OrganizationId, PayoutId, PayoutStatus,
-    ProductId, Severity,
+    BountyId, CycleId, IssueId, IssueStatus, MemberId, Money, OrganizationId, PayoutId,
+    PayoutStatus, ProductId, Severity,
 };
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -17,15 +17,17 @@ use crate::domain::view::Frame;
 /// Everything that [`Row`] reads. `i` is the issue, `c` its cycle, `p` its product, `r` its reporter.
 pub(super) const COLUMNS: &str = "SELECT i.id, i.organization_id, i.product_id, i.cycle_id, \
     i.reporter_id, i.number, i.title, i.body, i.severity, i.status, i.review, i.amount_minor, \
-    i.currency, i.rule, i.decided_by, i.decided_at, i.reason, i.verified_by, i.resolved_at, \
+    i.currency, i.rule, i.points, i.bounty_id, i.decided_by, i.decided_at, i.reason, i.verified_by, i.resolved_at, \
     i.pay_status, i.payout_id, i.paid_at, i.paid_minor, i.paid_currency, i.duplicate_of, i.version, i.created_at, \
     i.updated_at, p.key AS product_key, p.requires_verification AS product_gate, \
     c.name AS cycle_name, c.requires_verification AS cycle_gate, c.rate_currency, \
-    c.rate_critical, c.rate_high, c.rate_medium, c.rate_low, r.name AS reporter_name";
+    c.rate_critical, c.rate_high, c.rate_medium, c.rate_low, r.name AS reporter_name, \
+    b.value_minor AS offer_minor, b.currency AS offer_currency";
 
 /// Where they come from. A reporter who was never signed in here has no name.
 pub(super) const TABLES: &str = " FROM issues i JOIN cycles c ON c.id = i.cycle_id \
-    JOIN products p ON p.id = i.product_id LEFT JOIN members r ON r.id = i.reporter_id";
+    JOIN products p ON p.id = i.product_id LEFT JOIN members r ON r.id = i.reporter_id \
+    LEFT JOIN bounties b ON b.id = i.bounty_id";
 
 #[derive(Debug, FromQueryResult)]
 pub(super) struct Row {
@@ -43,6 +45,8 @@ pub(super) struct Row {
     amount_minor: Option<i64>,
     currency: Option<String>,
     rule: Option<String>,
+    points: Option<i64>,
+    bounty_id: Option<Uuid>,
     decided_by: Option<Uuid>,
     decided_at: Option<DateTime<Utc>>,
     reason: Option<String>,
@@ -67,6 +71,8 @@ pub(super) struct Row {
     rate_medium: Option<i64>,
     rate_low: Option<i64>,
     reporter_name: Option<String>,
+    offer_minor: Option<i64>,
+    offer_currency: Option<String>,
 }
 
 impl Row {
@@ -100,6 +106,7 @@ impl Row {
             verification,
             payment,
             duplicate_of: self.duplicate_of.map(IssueId),
+            bounty: self.bounty_id.map(BountyId),
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -116,6 +123,7 @@ impl Row {
             product_gate: self.product_gate,
             cycle_gate: self.cycle_gate,
             rates: overrides(self.cycle_id, self.rate_currency.as_deref(), minor)?,
+            offer: self.money(self.offer_minor, self.offer_currency.as_deref(), "bounty_id")?,
         })
     }
 
@@ -128,6 +136,10 @@ impl Row {
             (Some(_), None) | (None, Some(_)) => return Err(self.corrupt("decided_at")),
         };
         let amount = self.money(self.amount_minor, self.currency.as_deref(), "amount_minor")?;
+        if let (Some(points), "approved", None) = (self.points, self.review.as_str(), &amount) {
+            let decision = decision.ok_or_else(|| self.corrupt("decided_by"))?;
+            return Ok(Review::Granted { points, decision });
+        }
         match (self.review.as_str(), decision, amount, self.rule.clone()) {
             ("pending", None, None, None) => Ok(Review::Pending),
             ("approved", Some(decision), Some(amount), Some(rule)) => {

@@ -18,6 +18,7 @@ struct Row {
     key: String,
     requires_verification: Option<bool>,
     platform_fee_bps: i64,
+    capacity_points: i64,
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -29,7 +30,7 @@ struct Number {
 }
 
 const SELECT: &str = "SELECT p.id, p.name, p.key, p.requires_verification, p.platform_fee_bps, \
-    p.version, p.created_at, p.updated_at FROM products p WHERE p.organization_id = ";
+    p.capacity_points, p.version, p.created_at, p.updated_at FROM products p WHERE p.organization_id = ";
 
 impl Row {
     fn read(self) -> Result<Product, StoreError> {
@@ -41,6 +42,7 @@ impl Row {
             key: self.key,
             requires_verification: self.requires_verification,
             platform_fee_bps: i32::try_from(self.platform_fee_bps).map_err(|_| corrupt)?,
+            capacity_points: self.capacity_points,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -116,6 +118,7 @@ pub(crate) async fn save(
             .set("name", Column::same_text(Some(&saved.name)))
             .set("requires_verification", Column::Same(gate, "boolean"))
             .set("platform_fee_bps", Column::same_i64(Some(fee)))
+            .set("capacity_points", Column::same_i64(Some(saved.capacity_points)))
             .set("updated_at", Column::same_time(Some(saved.updated_at)));
         set.update(update);
     } else {
@@ -126,6 +129,7 @@ pub(crate) async fn save(
             .column("key", Column::same_text(Some(&saved.key)))
             .column("requires_verification", Column::Same(gate, "boolean"))
             .column("platform_fee_bps", Column::same_i64(Some(fee)))
+            .column("capacity_points", Column::same_i64(Some(saved.capacity_points)))
             .column("next_number", Column::same_i64(Some(1)))
             .column("version", Column::same_i64(Some(saved.version)))
             .column("created_at", Column::same_time(Some(saved.created_at)))
@@ -145,6 +149,7 @@ pub(crate) async fn save(
         key: saved.key.clone(),
         requires_verification: saved.requires_verification,
         platform_fee_bps: saved.platform_fee_bps,
+        capacity_points: saved.capacity_points,
     };
     tx.record(entry, kind::PRODUCT_UPDATED, state);
     Ok(saved)
@@ -155,6 +160,7 @@ fn audited(product: &Product) -> String {
         "name": product.name,
         "requiresVerification": product.requires_verification,
         "platformFeeBps": product.platform_fee_bps,
+        "capacityPoints": product.capacity_points,
         "version": product.version,
     })
     .to_string()

@@ -75,6 +75,7 @@ pub(crate) async fn product(issues: &Issues, admin: &Ctx, key: &str) -> ProductI
         key: key.to_owned(),
         requires_verification: None,
         platform_fee_bps: None,
+        capacity_points: None,
     };
     issues.create_product(admin, new, Answer::forgotten()).await.unwrap().id
 }

@@ -15,8 +15,9 @@ async fn a_filed_issue_is_numbered_suggested_and_told() {
         let seen = world.see(&world.aibek, first).await.unwrap();
         let view = seen.view();
         assert_eq!((view.number.as_str(), seen.frame.reporter_name.as_str()), ("SHP-1", "Aibek"));
-        assert_eq!(view.suggestion.amount, Money::signed(1_500_000, Currency::KZT));
-        assert_eq!(view.suggestion.rule, "default rate, critical");
+        let suggestion = view.suggestion.unwrap();
+        assert_eq!(suggestion.amount, Money::signed(1_500_000, Currency::KZT));
+        assert_eq!(suggestion.rule, "default rate, critical");
         assert_eq!(view.payout_status, PayoutStatus::Pending);
         assert_eq!((seen.issue.version, seen.issue.created_at), (1, noon()));
         assert_eq!(world.see(&world.admin, second).await.unwrap().view().number, "SHP-2");

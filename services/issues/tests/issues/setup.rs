@@ -80,6 +80,7 @@ async fn a_product_key_is_taken_once() {
             key: key.into(),
             requires_verification: Some(true),
             platform_fee_bps: fee,
+            capacity_points: None,
         };
         let create = |new| world.issues.create_product(&world.admin, new, Answer::forgotten());
         assert_eq!(reason(create(new("SHP", None)).await), "PRODUCT_KEY_TAKEN");

@@ -15,6 +15,7 @@ use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
+use crate::domain::profit::ProfitError;
 use crate::domain::rail::RailError;
 use crate::domain::schedule::ScheduleError;
 use crate::keyring::SealError;
@@ -39,6 +40,8 @@ pub enum Error {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Rail(#[from] RailError),
+    #[error(transparent)]
+    Profit(#[from] ProfitError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -92,6 +95,7 @@ impl Problem for Error {
             Self::Job(error) => error.code(),
             Self::Schedule(error) => error.code(),
             Self::Hold(error) => error.code(),
+            Self::Profit(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -126,6 +130,7 @@ impl Problem for Error {
             Self::Job(error) => error.reason(),
             Self::Schedule(error) => error.reason(),
             Self::Hold(error) => error.reason(),
+            Self::Profit(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -162,6 +167,7 @@ impl Problem for Error {
             Self::Job(error) => error.fields(),
             Self::Schedule(error) => error.fields(),
             Self::Hold(error) => error.fields(),
+            Self::Profit(error) => error.fields(),
             Self::Total(_)
             | Self::Rail(_)
             | Self::LeadMayNotPay
@@ -193,6 +199,7 @@ impl Problem for Error {
             | Self::Total(_)
             | Self::Account(_)
             | Self::Job(_)
+            | Self::Profit(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

@@ -56,10 +56,13 @@ pub(crate) enum Source {
     Manual,
     Commission,
     Schedule,
+    /// Points of a reward pool (rule 11).
+    ProfitShare,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 4] = [Self::Issue, Self::Manual, Self::Commission, Self::Schedule];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Issue, Self::Manual, Self::Commission, Self::Schedule, Self::ProfitShare];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -67,6 +70,7 @@ impl Source {
             Self::Manual => "manual",
             Self::Commission => "commission",
             Self::Schedule => "schedule",
+            Self::ProfitShare => "profit_share",
         }
     }
 }

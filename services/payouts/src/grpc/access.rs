@@ -71,6 +71,8 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.LifecycleService/VoidEarnings", &[Role::Admin]),
     ("/quittance.payouts.v1.RailService/GetBatch", TREASURY),
     ("/quittance.payouts.v1.RailService/RetryPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.BountyPayService/GetQuote", OWN),
+    ("/quittance.payouts.v1.ProfitShareService/DistributeProfit", &[Role::Admin]),
     ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
     (
         "/quittance.payouts.v1.PayoutAccountService/SetPayoutAccount",

@@ -40,6 +40,8 @@ pub(crate) fn state(
         resolved_at: None,
         reverted_to_status: None,
         duplicate_of: None,
+        bounty_id: None,
+        points: None,
         filed_at: noon(),
     }
 }

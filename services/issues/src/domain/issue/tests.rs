@@ -23,6 +23,7 @@ fn issue(status: S) -> Issue {
         verification: None,
         payment: None,
         duplicate_of: None,
+        bounty: None,
         version: 1,
         created_at: noon(),
         updated_at: noon(),
