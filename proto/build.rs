@@ -20,6 +20,8 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/accounts.proto",
     "quittance/payouts/v1/approvals.proto",
     "quittance/balance/v1/balance.proto",
+    "quittance/balance/v1/ledger.proto",
+    "quittance/balance/v1/explain.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -84,7 +84,14 @@ pub mod queue {
     /// Balance projects everything about people's money.
     pub const BALANCE: Queue = Queue {
         name: "balance.projections",
-        kinds: &["issue.*", "payout.issue_paid", "earning.*", "cycle.updated", "member.updated"],
+        kinds: &[
+            "issue.*",
+            "earning.*",
+            "payout.*",
+            "commission.created",
+            "cycle.updated",
+            "member.updated",
+        ],
     };
 
     pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE];

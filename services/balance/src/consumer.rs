@@ -58,7 +58,7 @@ impl Handler for Projections {
 /// refused again.
 fn verdict(error: &ProjectError) -> HandleError {
     let hopeless = match error {
-        ProjectError::OutOfRange(_) => true,
+        ProjectError::Ledger(_) => true,
         ProjectError::Write(WriteError::Database(cause)) => is_refused_data(cause),
         ProjectError::Write(WriteError::Duplicate(_) | WriteError::Stale) => false,
     };

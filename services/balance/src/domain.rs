@@ -1,15 +1,27 @@
 //! The arithmetic of balances. Pure: what is known of an issue, and what that adds up to.
 
 mod balance;
+mod explain;
+mod history;
+mod ledger;
 mod line;
 mod period;
 mod sheet;
+mod statement;
 mod sums;
 
 pub use balance::{Balance, BalanceTotal, CycleBalance};
 pub(crate) use balance::{CycleFacts, SeverityRates};
+pub(crate) use explain::{Figure, Share};
+pub(crate) use history::{Part, Told};
+pub use ledger::LedgerError;
+pub(crate) use ledger::{
+    Account, AccountKind, Book, BookEntry, GENESIS, Hash, Position, Posting, Source, Stage,
+    Standing, Transfer,
+};
 pub(crate) use line::{Earning, EarningState, Filing, Line, Payment};
 pub use period::Period;
 pub(crate) use sheet::{CsvRow, CsvSheet};
+pub(crate) use statement::{Statement, StatementLine};
 pub use sums::{Counts, OutOfRange, Sums};
 pub(crate) use sums::{CountsKey, Differences, MoneyKey};

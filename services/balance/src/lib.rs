@@ -11,9 +11,9 @@ mod migrations;
 mod start;
 mod store;
 
-pub use app::{Balances, Error, Export, Period};
+pub use app::{Balances, Error, Export, LedgerFlaw, LedgerVerdict, Period};
 pub use consumer::{KINDS, Projections, QUEUE};
-pub use domain::{Balance, BalanceTotal, Counts, CycleBalance, OutOfRange, Sums};
+pub use domain::{Balance, BalanceTotal, Counts, CycleBalance, LedgerError, OutOfRange, Sums};
 pub use grpc::ACCESS;
 pub use migrations::Migrator;
 pub use start::{Binary, connect, migrate, start};

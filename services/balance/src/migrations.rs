@@ -1,6 +1,7 @@
 //! The schema, step by step.
 
 mod m0001_first;
+mod m0002_ledger;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -9,7 +10,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration)]
+        vec![Box::new(m0001_first::Migration), Box::new(m0002_ledger::Migration)]
     }
 
     fn migration_table_name() -> sea_orm::DynIden {

@@ -76,6 +76,8 @@ pub(crate) const TABLE: &[Row] = &[
     get("/api/me/balance", PEOPLE),
     get("/api/me/balance/history", PEOPLE),
     get("/api/me/balance/export.csv", PEOPLE),
+    get("/api/me/balance/explain", PEOPLE),
+    get("/api/me/balance/statement", PEOPLE),
     get("/api/me/notifications", PEOPLE),
     get("/api/me/notifications/unread-count", PEOPLE),
     post("/api/me/notifications/read", FILERS),
@@ -156,6 +158,9 @@ pub(crate) const TABLE: &[Row] = &[
     delete("/api/admin/impersonate", PEOPLE),
     get("/api/admin/impersonations", AUDITORS),
     get("/api/admin/audit/verify", AUDITORS),
+    get("/api/admin/ledger/accounts", TREASURY),
+    get("/api/admin/ledger/accounts/{account}/entries", TREASURY),
+    get("/api/admin/ledger/verify", TREASURY),
 ];
 
 /// Finds the row of a route. `HEAD` is a `GET` without its body.

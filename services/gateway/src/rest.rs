@@ -9,10 +9,12 @@ mod batch;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod explain;
 mod identity;
 mod impersonation;
 mod issue;
 mod issues;
+mod ledger;
 mod lifecycle;
 mod me;
 mod member;
@@ -32,6 +34,7 @@ mod run_batch;
 mod shapes;
 mod sign_in;
 mod similar;
+mod statement;
 mod stream;
 mod triage;
 mod verify;
@@ -52,6 +55,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         impersonation::routes(),
         me::routes(),
         balance::routes(),
+        explain::routes(),
+        statement::routes(),
         products::routes(),
         cycles::routes(),
         issues::routes(),
@@ -75,6 +80,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         notifications::routes(),
         stream::routes(),
         audit::routes(),
+        ledger::routes(),
     ]
     .into_iter()
     .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)

@@ -12,6 +12,8 @@ use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
 use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
+use quittance_proto::balance::v1::explanation_service_client::ExplanationServiceClient;
+use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
 use quittance_proto::issues::v1::identity_service_client::IdentityServiceClient;
@@ -138,4 +140,6 @@ clients! {
     payouts_audit: AuditServiceClient over payouts,
     balance_audit: AuditServiceClient over balance,
     balance: BalanceServiceClient over balance,
+    explanations: ExplanationServiceClient over balance,
+    ledger: LedgerServiceClient over balance,
 }

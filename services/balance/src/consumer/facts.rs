@@ -1,5 +1,7 @@
 //! Events of the published language, read into what the projections understand.
 
+mod sources;
+
 use quittance_chassis::bus::Message;
 use quittance_events::{self as events, CycleState, EarningState, IssueState, MemberState, kind};
 use quittance_kernel::{
@@ -13,7 +15,7 @@ use crate::store::{CycleEntry, MemberEntry};
 
 /// Reads an event; `None` if it is none of ours. An error says what will never be right with it.
 pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
-    let (organization, change) = match message.kind.as_str() {
+    let (organization, at, change) = match message.kind.as_str() {
         kind::CYCLE_UPDATED => whole(message, |_, state| cycle(state))?,
         kind::MEMBER_UPDATED => whole(message, |_, state| Ok(member(state)))?,
         issue if issue.starts_with("issue.") => whole(message, |_, state| filing(state))?,
@@ -23,23 +25,35 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
         | kind::EARNING_VOIDED
         | kind::EARNING_RETURNED
         | kind::EARNING_NETTED => whole(message, earning)?,
+        kind::COMMISSION_CREATED => whole(message, |_, state| sources::commission(&state))?,
+        kind::PAYOUT_FAILED => whole(message, |_, state| sources::failed(&state))?,
+        kind::PAYOUT_CREATED
+        | kind::PAYOUT_APPROVED
+        | kind::PAYOUT_REJECTED
+        | kind::PAYOUT_PROCESSING
+        | kind::PAYOUT_UNKNOWN
+        | kind::PAYOUT_PAID
+        | kind::PAYOUT_VOIDED
+        | kind::PAYOUT_RETURNED
+        | kind::PAYOUT_CANCELLED => whole(message, |_, state| sources::payout(&state))?,
         other => {
             tracing::debug!(event.kind = other, "an event of no interest");
             return Ok(None);
         }
     };
-    Ok(Some(Fact { event: message.id, organization, change }))
+    Ok(Some(Fact { event: message.id, kind: message.kind.clone(), at, organization, change }))
 }
 
 /// Reads the payload, together with the time of the event.
 fn whole<T: serde::de::DeserializeOwned>(
     message: &Message,
     understand: impl FnOnce(Timestamp, T) -> Result<Change, String>,
-) -> Result<(OrganizationId, Change), String> {
+) -> Result<(OrganizationId, Timestamp, Change), String> {
     let envelope =
         events::decode(&message.body).map_err(|error| quittance_chassis::problem::chain(&error))?;
-    let change = understand(envelope.time.to_micros(), envelope.data)?;
-    Ok((OrganizationId(envelope.organizationid), change))
+    let at = envelope.time.to_micros();
+    let change = understand(at, envelope.data)?;
+    Ok((OrganizationId(envelope.organizationid), at, change))
 }
 
 /// Version 0 is how the store says that nothing has been heard.
