@@ -22,6 +22,7 @@ const FILES: &[&str] = &[
     "quittance/balance/v1/balance.proto",
     "quittance/balance/v1/ledger.proto",
     "quittance/balance/v1/explain.proto",
+    "quittance/balance/v1/statistics.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

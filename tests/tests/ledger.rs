@@ -62,6 +62,8 @@ async fn a_balance_explains_itself_and_the_book_behind_it_is_proven() {
 
         statements(&shop).await;
         book(&shop).await;
+        charts(&shop).await;
+        proven_file(&shop).await;
         world.close().await;
     }
 }
@@ -115,4 +117,28 @@ async fn book(shop: &Shop) {
     let stranger = Shop::open_at(&shop.admin.base).await;
     let nothing = stranger.admin.get("/api/admin/ledger/accounts").await.expect(200);
     assert_eq!(nothing["items"], json!([]));
+}
+
+/// What was paid this month, and who earned the most.
+async fn charts(shop: &Shop) {
+    let path = "/api/admin/stats/earnings?interval=month";
+    let chart = shop.admin.get(path).await.expect(200);
+    let paid: i64 =
+        chart["buckets"].as_array().unwrap().iter().map(|b| minor(&b["paidMinor"])).sum();
+    assert_eq!(paid, 1_600_000, "{chart}");
+    let top = shop.admin.get("/api/admin/stats/top-earners?currency=KZT").await.expect(200);
+    assert_eq!(top["items"][0]["memberId"], json!(shop.tester.member_id));
+    assert_eq!(top["items"][0]["earned"]["amountMinor"], json!(1_600_000));
+    shop.tester.get(path).await.refused(403, "ROLE_REQUIRED");
+    let year = shop.admin.get("/api/admin/stats/earnings?interval=year").await;
+    year.refused(400, "INVALID_FIELD");
+}
+
+/// The export is checked by nothing but itself.
+async fn proven_file(shop: &Shop) {
+    let file = shop.tester.get("/api/me/balance/export.csv?trailer=true").await;
+    let proof = quittance_balance::command::prove(file.text.as_bytes()).unwrap().unwrap();
+    assert_eq!((proof.rows, proof.sums[0].minor()), (2, 1_600_000));
+    let changed = file.text.replace("8000.00", "9000.00");
+    assert!(quittance_balance::command::prove(changed.as_bytes()).unwrap().is_err());
 }

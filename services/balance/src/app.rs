@@ -10,6 +10,7 @@ mod post;
 mod project;
 mod recompute;
 mod statement;
+mod statistics;
 mod totals;
 mod verify;
 

@@ -4,6 +4,7 @@ mod access;
 mod convert;
 mod explain;
 mod ledger;
+mod statistics;
 
 use std::pin::Pin;
 
@@ -12,6 +13,7 @@ use quittance_chassis::{audit, limited};
 use quittance_proto::balance::v1::balance_service_server::{BalanceService, BalanceServiceServer};
 use quittance_proto::balance::v1::explanation_service_server::ExplanationServiceServer;
 use quittance_proto::balance::v1::ledger_service_server::LedgerServiceServer;
+use quittance_proto::balance::v1::statistics_service_server::StatisticsServiceServer;
 use quittance_proto::balance::v1::{
     ExportPaymentsRequest, ExportPaymentsResponse, GetBalanceRequest, GetBalanceResponse,
     GetOrganizationTotalsRequest, GetOrganizationTotalsResponse, ListHistoryRequest,
@@ -31,7 +33,8 @@ pub(crate) fn routes(balances: Balances) -> Routes {
     let trail = audit::service(balances.db().clone());
     Routes::new(limited!(BalanceServiceServer::new(balances.clone())))
         .add_service(limited!(ExplanationServiceServer::new(balances.clone())))
-        .add_service(limited!(LedgerServiceServer::new(balances)))
+        .add_service(limited!(LedgerServiceServer::new(balances.clone())))
+        .add_service(limited!(StatisticsServiceServer::new(balances)))
         .add_service(trail)
 }
 

@@ -2,6 +2,7 @@
 
 mod m0001_first;
 mod m0002_ledger;
+mod m0003_days;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -10,7 +11,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0002_ledger::Migration)]
+        vec![
+            Box::new(m0001_first::Migration),
+            Box::new(m0002_ledger::Migration),
+            Box::new(m0003_days::Migration),
+        ]
     }
 
     fn migration_table_name() -> sea_orm::DynIden {

@@ -2,6 +2,7 @@
 //!
 //! Statements number their parameters `$1`, which both databases understand.
 
+mod days;
 mod directory;
 mod ledger;
 mod lines;
@@ -16,6 +17,7 @@ use sea_orm::{DbErr, Statement, Value};
 
 use quittance_chassis::db::Db;
 
+pub(crate) use days::{day_rows, days, top_earners};
 pub(crate) use directory::{
     CycleEntry, MemberEntry, cycle_names, cycle_rows, member_name, member_rows,
 };

@@ -161,6 +161,8 @@ pub(crate) const TABLE: &[Row] = &[
     get("/api/admin/ledger/accounts", TREASURY),
     get("/api/admin/ledger/accounts/{account}/entries", TREASURY),
     get("/api/admin/ledger/verify", TREASURY),
+    get("/api/admin/stats/earnings", TREASURY),
+    get("/api/admin/stats/top-earners", TREASURY),
 ];
 
 /// Finds the row of a route. `HEAD` is a `GET` without its body.

@@ -35,6 +35,7 @@ mod shapes;
 mod sign_in;
 mod similar;
 mod statement;
+mod statistics;
 mod stream;
 mod triage;
 mod verify;
@@ -81,6 +82,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         stream::routes(),
         audit::routes(),
         ledger::routes(),
+        statistics::routes(),
     ]
     .into_iter()
     .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)

@@ -14,6 +14,7 @@ use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
 use quittance_proto::balance::v1::explanation_service_client::ExplanationServiceClient;
 use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
+use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
 use quittance_proto::issues::v1::identity_service_client::IdentityServiceClient;
@@ -142,4 +143,5 @@ clients! {
     balance: BalanceServiceClient over balance,
     explanations: ExplanationServiceClient over balance,
     ledger: LedgerServiceClient over balance,
+    statistics: StatisticsServiceClient over balance,
 }

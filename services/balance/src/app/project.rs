@@ -10,7 +10,8 @@ use super::Balances;
 use super::post::post;
 use crate::consumer::QUEUE;
 use crate::domain::{
-    Differences, Earning, Filing, LedgerError, Line, Part, Position, Posting, Source, Told,
+    DayDifferences, Differences, Earning, Filing, LedgerError, Line, Part, Position, Posting,
+    Source, Told,
 };
 use crate::store::{self, CycleEntry, LineKey, MemberEntry, SourceKey};
 
@@ -203,11 +204,14 @@ fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
     sources.retain(|key, source| known.sources.get(key) != Some(source));
     postings.retain(|_, postings| !postings.is_empty());
     let mut differences = Differences::default();
+    let mut days = DayDifferences::default();
     for (key, line) in &lines {
         let before = known.lines.get(key).cloned().unwrap_or_default();
         differences.replace(key.0, &before, line)?;
+        days.replace(key.0, &before, line)?;
     }
     differences.settle();
+    days.settle();
     let mut set = WriteSet::new();
     set.insert(store::line_rows(&lines));
     set.insert(store::told_rows(&told));
@@ -215,6 +219,7 @@ fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
     set.insert(store::count_rows(&differences.counts));
     set.insert(store::cycle_money_rows(&differences.money));
     set.insert(store::member_money_rows(&differences.by_member()?));
+    set.insert(store::day_rows(&days));
     set.insert(store::cycle_rows(&cycles));
     set.insert(store::member_rows(&members));
     Ok(Folded { set, postings })

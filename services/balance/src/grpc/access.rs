@@ -31,6 +31,8 @@ pub const ACCESS: Access = &[
     ("/quittance.balance.v1.LedgerService/ListLedgerAccounts", TREASURY),
     ("/quittance.balance.v1.LedgerService/ListLedgerEntries", TREASURY),
     ("/quittance.balance.v1.LedgerService/GetLedgerVerification", TREASURY),
+    ("/quittance.balance.v1.StatisticsService/GetEarningsOverTime", TREASURY),
+    ("/quittance.balance.v1.StatisticsService/ListTopEarners", TREASURY),
     ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
     ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
     ("/quittance.audit.v1.AuditService/NoteDenial", OWN),

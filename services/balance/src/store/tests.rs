@@ -4,6 +4,7 @@ use quittance_chassis::db::{Db, migrate};
 use quittance_chassis::testing::{postgres, sqlite};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
+use super::days::{DAYS, top_sql};
 use super::ledger::entries_sql;
 use super::lines::history_sql;
 use super::payments::movements_sql;
@@ -38,6 +39,8 @@ const SEED: &[&str] = &[
     "INSERT INTO ledger_entries SELECT md5('o')::uuid, n, md5('i' || n)::uuid, 1, 0, \
      md5('e' || n)::uuid, 'earning.approved', now(), now(), 'payer_due:organization:KZT', \
      'payable:' || n % 1000 || ':KZT', 1, 0, 0, md5('p' || n), md5('h' || n) \
+     FROM generate_series(1, 100000) AS n",
+    "INSERT INTO day_money SELECT md5('o' || n % 100)::uuid, n, 'KZT', 1, 1, 0, 0 \
      FROM generate_series(1, 100000) AS n",
     "ANALYZE",
 ];
@@ -79,6 +82,12 @@ async fn no_hot_statement_scans_a_table() {
             "md5('o')::uuid, 'payable:1:KZT', 100000".to_owned(),
         ),
         ("uuid, uuid, uuid".to_owned(), told_sql(500), format!("{me}, md5('x')::uuid")),
+        (
+            "uuid, bigint, bigint".to_owned(),
+            DAYS.to_owned(),
+            "md5('o1')::uuid, 20000, 20090".to_owned(),
+        ),
+        ("uuid, text".to_owned(), top_sql(10), "md5('o')::uuid, 'KZT'".to_owned()),
         ("uuid, text".to_owned(), TOP_EARNER.to_owned(), "md5('o')::uuid, 'KZT'".to_owned()),
     ];
     for (types, sql, values) in hot {
@@ -100,6 +109,8 @@ async fn no_hot_statement_scans_a_table_on_sqlite_either() {
         TOP_EARNER.to_owned(),
         entries_sql(51),
         told_sql(500),
+        DAYS.to_owned(),
+        top_sql(10),
     ];
     for sql in hot {
         let explain =
@@ -107,6 +118,7 @@ async fn no_hot_statement_scans_a_table_on_sqlite_either() {
         let rows = db.conn().query_all_raw(explain).await.unwrap();
         let steps: Vec<String> = rows.iter().map(|row| row.try_get_by_index(3).unwrap()).collect();
         let tables = [
+            "day_money",
             "ledger_entries",
             "line_events",
             "e",

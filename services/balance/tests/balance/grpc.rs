@@ -16,6 +16,7 @@ use quittance_kernel::{CycleId, MemberId, OrganizationId, PayoutStatus, Role, Ro
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
 use quittance_proto::balance::v1::explanation_service_client::ExplanationServiceClient;
 use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
+use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
 use quittance_proto::balance::v1::{
     ExportPaymentsRequest, GetBalanceRequest, GetOrganizationTotalsRequest, ListHistoryRequest,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Service {
     pub(crate) client: BalanceServiceClient<Client>,
     pub(crate) explanations: ExplanationServiceClient<Client>,
     pub(crate) ledger: LedgerServiceClient<Client>,
+    pub(crate) statistics: StatisticsServiceClient<Client>,
     verifier: Arc<Verifier>,
     bus: Arc<dyn bus::Bus>,
     shutdown: CancellationToken,
@@ -73,8 +75,9 @@ async fn service(db: TestDb) -> Service {
     let client = grpc::client(&format!("http://{}", running.addr)).unwrap();
     let explanations = ExplanationServiceClient::new(client.clone());
     let ledger = LedgerServiceClient::new(client.clone());
+    let statistics = StatisticsServiceClient::new(client.clone());
     let client = BalanceServiceClient::new(client);
-    Service { client, explanations, ledger, verifier, bus, shutdown, running, _db: db }
+    Service { client, explanations, ledger, statistics, verifier, bus, shutdown, running, _db: db }
 }
 
 impl Service {

@@ -11,4 +11,5 @@ mod ledger;
 mod model;
 mod order;
 mod projection;
+mod statistics;
 mod world;
