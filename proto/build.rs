@@ -25,6 +25,9 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/schedules.proto",
     "quittance/payouts/v1/escrow.proto",
     "quittance/balance/v1/balance.proto",
+    "quittance/balance/v1/ledger.proto",
+    "quittance/balance/v1/explain.proto",
+    "quittance/balance/v1/statistics.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

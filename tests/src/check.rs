@@ -72,6 +72,7 @@ impl Books {
         self.rails_at_rest().await;
         self.debts_at_rest().await;
         self.inbox_at_rest().await;
+        self.ledger_at_rest().await;
         Counts {
             payouts: number(&self.payouts, "SELECT count(*) FROM payouts").await,
             paid_items: items,
@@ -93,6 +94,19 @@ impl Books {
         let denied = "SELECT count(*) FROM payouts p JOIN sandbox_transfers t \
                       ON t.payout_id = p.id AND t.moved WHERE p.state = 'failed'";
         assert_eq!(number(&self.payouts, denied).await, 0, "failed, and the provider has paid");
+    }
+
+    /// The ledger: all accounts of a currency sum to zero, and each holds what its entries add up to.
+    async fn ledger_at_rest(&self) {
+        let unbalanced = "SELECT count(*) FROM (SELECT organization_id FROM ledger_accounts \
+                          GROUP BY organization_id, currency HAVING SUM(balance) <> 0) AS sums";
+        assert_eq!(number(&self.balance, unbalanced).await, 0, "the ledger does not sum to zero");
+        let wrong = "SELECT count(*) FROM ledger_accounts a WHERE a.balance <> \
+                     (SELECT COALESCE(SUM(CASE WHEN e.debit = a.account THEN e.minor \
+                     ELSE -e.minor END), 0) FROM ledger_entries e \
+                     WHERE e.organization_id = a.organization_id \
+                     AND (e.debit = a.account OR e.credit = a.account))";
+        assert_eq!(number(&self.balance, wrong).await, 0, "an account is not its entries");
     }
 
     /// What payees owe: one debt for each void, and what was kept back is what is no longer open.

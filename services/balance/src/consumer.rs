@@ -39,7 +39,7 @@ impl Projections {
 #[async_trait]
 impl Handler for Projections {
     async fn handle(&self, messages: &[Message]) -> Result<(), HandleError> {
-        let facts: Vec<Option<Fact>> = messages
+        let facts: Vec<Vec<Fact>> = messages
             .iter()
             .map(facts::read)
             .collect::<Result<_, _>>()
@@ -59,7 +59,7 @@ impl Handler for Projections {
 /// refused again.
 fn verdict(error: &ProjectError) -> HandleError {
     let hopeless = match error {
-        ProjectError::OutOfRange(_) => true,
+        ProjectError::Ledger(_) => true,
         ProjectError::Write(WriteError::Database(cause)) => is_refused_data(cause),
         ProjectError::Write(WriteError::Duplicate(_) | WriteError::Stale) => false,
     };

@@ -2,12 +2,18 @@
 
 mod access;
 mod convert;
+mod explain;
+mod ledger;
+mod statistics;
 
 use std::pin::Pin;
 
 use quittance_chassis::grpc::caller;
 use quittance_chassis::{audit, limited};
 use quittance_proto::balance::v1::balance_service_server::{BalanceService, BalanceServiceServer};
+use quittance_proto::balance::v1::explanation_service_server::ExplanationServiceServer;
+use quittance_proto::balance::v1::ledger_service_server::LedgerServiceServer;
+use quittance_proto::balance::v1::statistics_service_server::StatisticsServiceServer;
 use quittance_proto::balance::v1::{
     ExportPaymentsRequest, ExportPaymentsResponse, GetBalanceRequest, GetBalanceResponse,
     GetOrganizationTotalsRequest, GetOrganizationTotalsResponse, ListHistoryRequest,
@@ -25,7 +31,11 @@ use crate::app::Balances;
 /// The services of this server.
 pub(crate) fn routes(balances: Balances) -> Routes {
     let trail = audit::service(balances.db().clone());
-    Routes::new(limited!(BalanceServiceServer::new(balances))).add_service(trail)
+    Routes::new(limited!(BalanceServiceServer::new(balances.clone())))
+        .add_service(limited!(ExplanationServiceServer::new(balances.clone())))
+        .add_service(limited!(LedgerServiceServer::new(balances.clone())))
+        .add_service(limited!(StatisticsServiceServer::new(balances)))
+        .add_service(trail)
 }
 
 #[tonic::async_trait]
@@ -38,8 +48,12 @@ impl BalanceService for Balances {
         request: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
         let ctx = caller(&request)?.ctx;
-        let balance = self.balance(&ctx).await?;
-        Ok(Response::new(convert::balance(balance, ctx.now)))
+        let as_of = convert::optional_instant("as_of", request.into_inner().as_of)?;
+        let balance = match as_of {
+            Some(instant) => self.balance_as_of(&ctx, instant).await?,
+            None => self.balance(&ctx).await?,
+        };
+        Ok(Response::new(convert::balance(balance, as_of.unwrap_or(ctx.now))))
     }
 
     async fn list_history(

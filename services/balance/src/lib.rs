@@ -4,6 +4,7 @@
 //! whatever their order, and aggregates that are always the sum of what the lines contribute.
 
 mod app;
+pub mod command;
 mod consumer;
 mod domain;
 mod grpc;
@@ -11,9 +12,12 @@ mod migrations;
 mod start;
 mod store;
 
-pub use app::{Balances, Error, Export, Period};
+pub use app::{Balances, Error, Export, LedgerFlaw, LedgerVerdict, Period};
 pub use consumer::{KINDS, Projections, QUEUE};
-pub use domain::{Balance, BalanceTotal, Counts, CycleBalance, OutOfRange, Sums};
+pub use domain::{
+    Balance, BalanceTotal, Counts, CycleBalance, Flow, LedgerError, OutOfRange, Proof, Sums,
+    Unproven,
+};
 pub use grpc::ACCESS;
 pub use migrations::Migrator;
 pub use start::{Binary, connect, migrate, start};

@@ -1,6 +1,8 @@
 //! The schema, step by step.
 
 mod m0001_first;
+mod m0002_ledger;
+mod m0003_days;
 mod m0004_partners;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -10,7 +12,12 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0004_partners::Migration)]
+        vec![
+            Box::new(m0001_first::Migration),
+            Box::new(m0002_ledger::Migration),
+            Box::new(m0003_days::Migration),
+            Box::new(m0004_partners::Migration),
+        ]
     }
 
     fn migration_table_name() -> sea_orm::DynIden {

@@ -2,12 +2,15 @@
 //!
 //! Statements number their parameters `$1`, which both databases understand.
 
+mod days;
 mod directory;
+mod ledger;
 mod lines;
 mod partners;
 mod payments;
 mod row;
 mod sums;
+mod told;
 mod totals;
 mod truth;
 
@@ -15,11 +18,20 @@ use sea_orm::{DbErr, Statement, Value};
 
 use quittance_chassis::db::Db;
 
-pub(crate) use directory::{CycleEntry, MemberEntry, cycle_names, cycle_rows, member_rows};
+pub(crate) use days::{day_rows, days, top_earners};
+pub(crate) use directory::{
+    CycleEntry, MemberEntry, cycle_names, cycle_rows, member_name, member_rows,
+};
+pub(crate) use ledger::{
+    AccountFilter, AccountRow, Chained, EntryRow, Kept, SourceKey, account_rows, account_rows_of,
+    chain, ensure_sources, entries_of, entry_rows, head_rows, kept, lock_sources, open_books,
+    source_rows,
+};
 pub(crate) use lines::{HistoryKey, HistoryLine, LineKey, ensure, history, line_rows, lock};
 pub(crate) use partners::{EntryKey, entry_rows, partner_sums};
 pub(crate) use payments::{Movement, Position, movements};
 pub(crate) use sums::{count_rows, cycle_money_rows, cycles_of, member_money_rows};
+pub(crate) use told::{ToldLine, told_of, told_rows};
 pub(crate) use totals::{MoneyTotal, TopEarner, top_earner, totals};
 pub(crate) use truth::drift;
 

@@ -78,6 +78,8 @@ pub(crate) const TABLE: &[Row] = &[
     get("/api/me/balance", PEOPLE),
     get("/api/me/balance/history", PEOPLE),
     get("/api/me/balance/export.csv", PEOPLE),
+    get("/api/me/balance/explain", PEOPLE),
+    get("/api/me/balance/statement", PEOPLE),
     get("/api/me/notifications", PEOPLE),
     get("/api/me/notifications/unread-count", PEOPLE),
     post("/api/me/notifications/read", FILERS),
@@ -193,6 +195,11 @@ pub(crate) const TABLE: &[Row] = &[
     post("/api/v2/escrow-holds/process-due", PLATFORM),
     get("/api/v2/job-runs", PLATFORM),
     get("/api/v2/job-runs/{id}", PLATFORM),
+    get("/api/admin/ledger/accounts", TREASURY),
+    get("/api/admin/ledger/accounts/{account}/entries", TREASURY),
+    get("/api/admin/ledger/verify", TREASURY),
+    get("/api/admin/stats/earnings", TREASURY),
+    get("/api/admin/stats/top-earners", TREASURY),
 ];
 
 /// Finds the row of a route. `HEAD` is a `GET` without its body.

@@ -163,7 +163,8 @@ impl Visit {
             (false, true) => APP_POLICY,
             (false, false) => API_POLICY,
         };
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        // A page that is meant to be looked at says by itself what it needs.
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
         if !self.is_docs {
             // Amounts and names do not belong into the cache of a proxy or a shared browser.
             let no_store = HeaderValue::from_static("no-store");

@@ -10,6 +10,7 @@ mod bounties;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod explain;
 mod held;
 mod holds;
 mod identity;
@@ -17,6 +18,7 @@ mod impersonation;
 mod issue;
 mod issues;
 mod jobs;
+mod ledger;
 mod lifecycle;
 mod me;
 mod member;
@@ -39,6 +41,8 @@ mod schedules;
 mod shapes;
 mod sign_in;
 mod similar;
+mod statement;
+mod statistics;
 mod stream;
 mod submissions;
 mod triage;
@@ -68,6 +72,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         impersonation::routes(),
         me::routes(),
         balance::routes(),
+        explain::routes(),
+        statement::routes(),
         products::routes(),
         cycles::routes(),
         issues::routes(),
@@ -98,6 +104,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         notifications::routes(),
         stream::routes(),
         audit::routes(),
+        ledger::routes(),
+        statistics::routes(),
     ]
     .into_iter()
     .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)

@@ -12,6 +12,9 @@ use quittance_chassis::run::Start;
 use quittance_chassis::telemetry;
 use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
+use quittance_proto::balance::v1::explanation_service_client::ExplanationServiceClient;
+use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
+use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
@@ -154,4 +157,7 @@ clients! {
     payouts_audit: AuditServiceClient over payouts,
     balance_audit: AuditServiceClient over balance,
     balance: BalanceServiceClient over balance,
+    explanations: ExplanationServiceClient over balance,
+    ledger: LedgerServiceClient over balance,
+    statistics: StatisticsServiceClient over balance,
 }

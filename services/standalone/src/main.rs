@@ -43,6 +43,9 @@ enum Command {
     /// Runs what is due on a timetable; a running instance does so by itself.
     #[command(subcommand)]
     Job(JobCommand),
+    /// About exported files.
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Makes a sign-in token of a running development instance.
     Token {
         /// E-mail of the member; created when missing.
@@ -58,6 +61,15 @@ enum Command {
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ExportCommand {
+    /// Checks a CSV file by its own trailer; fails if it was changed or cut off.
+    Verify {
+        /// The file, exported with `trailer=true`.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -90,6 +102,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Demo => run::block_on(serve(config, true)),
         Command::Migrate => run::block_on(migrate(config)),
         Command::Audit(run::AuditCommand::Verify) => run::block_on(verify(config)),
+        Command::Export(ExportCommand::Verify { file }) => {
+            quittance_balance::command::verify_export(&file)
+        }
         Command::Accounts(AccountsCommand::Rotate) => {
             run::block_on(quittance_payouts::command::rotate(config))
         }

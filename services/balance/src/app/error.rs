@@ -18,6 +18,8 @@ pub enum Error {
     PageToken(PageError),
     #[error("a sum is out of range")]
     OutOfRange,
+    #[error("the statement would be too long; ask for a month, or for the export")]
+    StatementTooLong,
     #[error("database failure")]
     Database(#[from] DbErr),
 }
@@ -54,7 +56,7 @@ impl Problem for Error {
     fn code(&self) -> Code {
         match self {
             Self::Field(..) | Self::PageSize(_) | Self::PageToken(_) => Code::InvalidArgument,
-            Self::OutOfRange => Code::OutOfRange,
+            Self::OutOfRange | Self::StatementTooLong => Code::OutOfRange,
             Self::Database(_) => Code::Internal,
         }
     }
@@ -64,6 +66,7 @@ impl Problem for Error {
             Self::Field(..) | Self::PageSize(_) => "INVALID_FIELD",
             Self::PageToken(_) => "PAGE_TOKEN_INVALID",
             Self::OutOfRange => "AMOUNT_OUT_OF_RANGE",
+            Self::StatementTooLong => "STATEMENT_TOO_LONG",
             Self::Database(_) => "INTERNAL",
         }
     }
@@ -73,7 +76,7 @@ impl Problem for Error {
             Self::Field(field, problem) => vec![((*field).to_owned(), (*problem).to_owned())],
             Self::PageSize(error) => vec![("page_size".to_owned(), error.to_string())],
             Self::PageToken(error) => vec![("page_token".to_owned(), error.to_string())],
-            Self::OutOfRange | Self::Database(_) => Vec::new(),
+            Self::OutOfRange | Self::StatementTooLong | Self::Database(_) => Vec::new(),
         }
     }
 }

@@ -3,19 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quittance_chassis::db::{Tx, WriteError, WriteSet, inbox, retrying};
-use quittance_kernel::{Ctx, CycleId, IssueId, MemberId, OrganizationId};
+use quittance_kernel::{Ctx, CycleId, IssueId, MemberId, OrganizationId, Timestamp};
 use uuid::Uuid;
 
 use super::Balances;
+use super::post::post;
 use crate::consumer::QUEUE;
 use crate::domain::partner::Entry;
-use crate::domain::{Differences, Earning, Filing, Line, OutOfRange};
-use crate::store::{self, CycleEntry, EntryKey, LineKey, MemberEntry};
+use crate::domain::{
+    DayDifferences, Differences, Earning, Filing, LedgerError, Line, Part, Position, Posting,
+    Source, Told,
+};
+use crate::store::{self, CycleEntry, EntryKey, LineKey, MemberEntry, SourceKey};
 
 /// One event, as the projections understand it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
     pub(crate) event: Uuid,
+    /// The type of the event.
+    pub(crate) kind: String,
+    /// When it happened.
+    pub(crate) at: Timestamp,
     pub(crate) organization: OrganizationId,
     pub(crate) change: Change,
 }
@@ -25,6 +33,8 @@ pub(crate) struct Fact {
 pub(crate) enum Change {
     Issue(IssueId, Filing),
     Earning(IssueId, Earning),
+    /// A payout or a commission: it stands in the ledger only.
+    Source(Uuid, Source),
     Cycle(CycleId, CycleEntry),
     Member(MemberId, MemberEntry),
     /// A commission, or a payout of a partner.
@@ -35,7 +45,7 @@ pub(crate) enum Change {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProjectError {
     #[error(transparent)]
-    OutOfRange(#[from] OutOfRange),
+    Ledger(#[from] LedgerError),
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -52,30 +62,52 @@ impl Balances {
         &self,
         ctx: &Ctx,
         facts: &[Fact],
-    ) -> Result<Result<(), OutOfRange>, WriteError> {
+    ) -> Result<Result<(), LedgerError>, WriteError> {
         let tx = Tx::begin(&self.db, ctx).await?;
         // Sorted, like everything that two consumers could wait for each other for.
         let ids: BTreeSet<Uuid> = facts.iter().map(|fact| fact.event).collect();
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let new = inbox::first_times(&tx, QUEUE, &ids).await?;
         let fresh: Vec<&Fact> = facts.iter().filter(|fact| new.contains(&fact.event)).collect();
+        let known = Known::lock(&tx, &fresh).await?;
+        let Folded { mut set, postings } = match fold(&known, &fresh) {
+            Ok(folded) => folded,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Err(error) = post(&tx, &mut set, &postings).await? {
+            return Ok(Err(error));
+        }
+        tx.write(set).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+}
 
-        let keys: BTreeSet<LineKey> = fresh.iter().filter_map(|fact| fact.line()).collect();
+/// What a batch may change, as it is.
+struct Known {
+    lines: BTreeMap<LineKey, Line>,
+    sources: BTreeMap<SourceKey, Source>,
+}
+
+impl Known {
+    async fn lock(tx: &Tx, facts: &[&Fact]) -> Result<Self, WriteError> {
+        let keys: BTreeSet<LineKey> = facts.iter().filter_map(|fact| fact.line()).collect();
         let keys: Vec<LineKey> = keys.into_iter().collect();
-        let known = if keys.is_empty() {
+        let lines = if keys.is_empty() {
             BTreeMap::new()
         } else {
-            store::ensure(&tx, &keys).await?;
-            store::lock(&tx, &keys).await?
+            store::ensure(tx, &keys).await?;
+            store::lock(tx, &keys).await?
         };
-        match fold(&known, &fresh) {
-            Ok(set) => {
-                tx.write(set).await?;
-                tx.commit().await?;
-                Ok(Ok(()))
-            }
-            Err(error) => Ok(Err(error)),
-        }
+        let keys: BTreeSet<SourceKey> = facts.iter().filter_map(|fact| fact.source()).collect();
+        let keys: Vec<SourceKey> = keys.into_iter().collect();
+        let sources = if keys.is_empty() {
+            BTreeMap::new()
+        } else {
+            store::ensure_sources(tx, &keys).await?;
+            store::lock_sources(tx, &keys).await?
+        };
+        Ok(Self { lines, sources })
     }
 }
 
@@ -86,58 +118,123 @@ impl Fact {
             Change::Issue(issue, _) | Change::Earning(issue, _) => {
                 Some((self.organization, *issue))
             }
-            Change::Cycle(..) | Change::Member(..) | Change::Partner(..) => None,
+            Change::Source(..) | Change::Cycle(..) | Change::Member(..) | Change::Partner(..) => {
+                None
+            }
         }
+    }
+
+    /// The payout or commission that it changes, if it changes one.
+    fn source(&self) -> Option<SourceKey> {
+        match &self.change {
+            Change::Source(source, _) => Some((self.organization, *source)),
+            Change::Issue(..)
+            | Change::Earning(..)
+            | Change::Cycle(..)
+            | Change::Member(..)
+            | Change::Partner(..) => None,
+        }
+    }
+
+    fn told(&self, part: Part) -> Told {
+        Told { event: self.event, kind: self.kind.clone(), at: self.at, part }
+    }
+
+    /// What the ledger is to post for it, if anything moves.
+    fn posting(
+        &self,
+        source: Uuid,
+        version: i64,
+        before: &Position,
+        after: &Position,
+    ) -> Result<Option<Posting>, LedgerError> {
+        let transfers = before.to(after)?;
+        let (event, kind, occurred_at) = (self.event, self.kind.clone(), self.at);
+        let posting = Posting { source, version, event, kind, occurred_at, transfers };
+        Ok(Some(posting).filter(|posting| !posting.transfers.is_empty()))
     }
 }
 
-/// Applies events to the lines as they are, and returns every row that changes for it.
-fn fold(known: &BTreeMap<LineKey, Line>, facts: &[&Fact]) -> Result<WriteSet, OutOfRange> {
-    let mut lines = known.clone();
+/// What a batch changes: rows, and what the ledger is to post in the same transaction.
+struct Folded {
+    set: WriteSet,
+    postings: BTreeMap<OrganizationId, Vec<Posting>>,
+}
+
+/// Applies events one by one, and returns every row that changes for it.
+fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
+    let Known { mut lines, mut sources } =
+        Known { lines: known.lines.clone(), sources: known.sources.clone() };
     let mut cycles: BTreeMap<(OrganizationId, CycleId), CycleEntry> = BTreeMap::new();
     let mut members: BTreeMap<(OrganizationId, MemberId), MemberEntry> = BTreeMap::new();
     let mut entries: BTreeMap<EntryKey, Entry> = BTreeMap::new();
+    let mut told: Vec<(LineKey, Told)> = Vec::new();
+    let mut postings: BTreeMap<OrganizationId, Vec<Posting>> = BTreeMap::new();
     for fact in facts {
         let organization = fact.organization;
-        match &fact.change {
-            Change::Issue(issue, filing) => {
-                lines.entry((organization, *issue)).or_default().apply_issue(filing.clone());
-            }
-            Change::Earning(issue, earning) => {
-                lines.entry((organization, *issue)).or_default().apply_earning(earning.clone());
+        let part = match &fact.change {
+            Change::Issue(issue, filing) => (*issue, Part::Issue(filing.clone())),
+            Change::Earning(issue, earning) => (*issue, Part::Earning(earning.clone())),
+            Change::Source(id, heard) => {
+                let source = sources.get(&(organization, *id)).copied();
+                let newest = Source::or_newer(source, *heard);
+                let before = source.map(|source| source.position()).transpose()?;
+                let (before, after) = (before.unwrap_or_default(), newest.position()?);
+                let posting = fact.posting(*id, newest.version, &before, &after)?;
+                postings.entry(organization).or_default().extend(posting);
+                sources.insert((organization, *id), newest);
+                continue;
             }
             Change::Cycle(id, cycle) => {
                 let newest = cycles.entry((organization, *id)).or_insert_with(|| cycle.clone());
                 if newest.version < cycle.version {
                     newest.clone_from(cycle);
                 }
+                continue;
             }
             Change::Partner(id, entry) => {
                 let known = entries.entry((organization, *id)).or_insert_with(|| entry.clone());
                 known.merge(entry);
+                continue;
             }
             Change::Member(id, member) => {
                 let newest = members.entry((organization, *id)).or_insert_with(|| member.clone());
                 if newest.version < member.version {
                     newest.clone_from(member);
                 }
+                continue;
             }
-        }
+        };
+        let (issue, part) = part;
+        let line = lines.entry((organization, issue)).or_default();
+        let before = line.position()?;
+        line.apply(&part);
+        let posting = fact.posting(issue.0, line.version(), &before, &line.position()?)?;
+        postings.entry(organization).or_default().extend(posting);
+        told.push(((organization, issue), fact.told(part)));
     }
-    lines.retain(|key, line| known.get(key) != Some(line));
+    lines.retain(|key, line| known.lines.get(key) != Some(line));
+    sources.retain(|key, source| known.sources.get(key) != Some(source));
+    postings.retain(|_, postings| !postings.is_empty());
     let mut differences = Differences::default();
+    let mut days = DayDifferences::default();
     for (key, line) in &lines {
-        let before = known.get(key).cloned().unwrap_or_default();
+        let before = known.lines.get(key).cloned().unwrap_or_default();
         differences.replace(key.0, &before, line)?;
+        days.replace(key.0, &before, line)?;
     }
     differences.settle();
+    days.settle();
     let mut set = WriteSet::new();
     set.insert(store::line_rows(&lines));
+    set.insert(store::told_rows(&told));
+    set.insert(store::source_rows(&sources));
     set.insert(store::count_rows(&differences.counts));
     set.insert(store::cycle_money_rows(&differences.money));
     set.insert(store::member_money_rows(&differences.by_member()?));
+    set.insert(store::day_rows(&days));
     set.insert(store::cycle_rows(&cycles));
     set.insert(store::member_rows(&members));
     set.insert(store::entry_rows(&entries));
-    Ok(set)
+    Ok(Folded { set, postings })
 }

@@ -1,5 +1,7 @@
 //! Events of the published language, read into what the projections understand.
 
+mod sources;
+
 use quittance_chassis::bus::Message;
 use quittance_events::{self as events, CycleState, EarningState, IssueState, MemberState, kind};
 use quittance_kernel::{
@@ -12,9 +14,10 @@ use crate::app::{Change, Fact};
 use crate::domain::{self, Earning, Filing, Payment, SeverityRates};
 use crate::store::{CycleEntry, MemberEntry};
 
-/// Reads an event; `None` if it is none of ours. An error says what will never be right with it.
-pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
-    let (organization, change) = match message.kind.as_str() {
+/// Reads an event: nothing if it is none of ours, two facts if it moves the ledger and a partner's
+/// balance. An error says what will never be right with it.
+pub(super) fn read(message: &Message) -> Result<Vec<Fact>, String> {
+    let (organization, at, change) = match message.kind.as_str() {
         kind::CYCLE_UPDATED => whole(message, |_, state| cycle(state))?,
         kind::MEMBER_UPDATED => whole(message, |_, state| Ok(member(state)))?,
         issue if issue.starts_with("issue.") => whole(message, |_, state| filing(state))?,
@@ -25,24 +28,41 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
         | kind::EARNING_RETURNED
         | kind::EARNING_NETTED
         | kind::EARNING_PAID => whole(message, earning)?,
-        other if partners::is_meant(other) => return partners::read(message),
+        kind::COMMISSION_CREATED => whole(message, |_, state| sources::commission(&state))?,
+        kind::PAYOUT_FAILED => whole(message, |_, state| sources::failed(&state))?,
+        kind::PAYOUT_CREATED
+        | kind::PAYOUT_APPROVED
+        | kind::PAYOUT_REJECTED
+        | kind::PAYOUT_PROCESSING
+        | kind::PAYOUT_UNKNOWN
+        | kind::PAYOUT_PAID
+        | kind::PAYOUT_VOIDED
+        | kind::PAYOUT_RETURNED
+        | kind::PAYOUT_CANCELLED => whole(message, |_, state| sources::payout(&state))?,
+        kind::RECEIVABLE_NETTED => return partners::read(message).map(Vec::from_iter),
         other => {
             tracing::debug!(event.kind = other, "an event of no interest");
-            return Ok(None);
+            return Ok(Vec::new());
         }
     };
-    Ok(Some(Fact { event: message.id, organization, change }))
+    let mut facts =
+        vec![Fact { event: message.id, kind: message.kind.clone(), at, organization, change }];
+    if partners::is_meant(&message.kind) {
+        facts.extend(partners::read(message)?);
+    }
+    Ok(facts)
 }
 
 /// Reads the payload, together with the time of the event.
 pub(super) fn whole<T: serde::de::DeserializeOwned, C>(
     message: &Message,
     understand: impl FnOnce(Timestamp, T) -> Result<C, String>,
-) -> Result<(OrganizationId, C), String> {
+) -> Result<(OrganizationId, Timestamp, C), String> {
     let envelope =
         events::decode(&message.body).map_err(|error| quittance_chassis::problem::chain(&error))?;
-    let change = understand(envelope.time.to_micros(), envelope.data)?;
-    Ok((OrganizationId(envelope.organizationid), change))
+    let at = envelope.time.to_micros();
+    let change = understand(at, envelope.data)?;
+    Ok((OrganizationId(envelope.organizationid), at, change))
 }
 
 /// Version 0 is how the store says that nothing has been heard.

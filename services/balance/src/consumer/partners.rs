@@ -29,7 +29,7 @@ pub(super) fn is_meant(event: &str) -> bool {
 /// Reads such an event; `None` if it is a payout of issues, which are told one by one.
 pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
     let mut entry = None;
-    let (organization, ()) = match message.kind.as_str() {
+    let (organization, at, ()) = match message.kind.as_str() {
         kind::COMMISSION_CREATED => {
             whole(message, |_, state| commission(&state).map(|read| entry = Some(read)))?
         }
@@ -40,7 +40,7 @@ pub(super) fn read(message: &Message) -> Result<Option<Fact>, String> {
     };
     Ok(entry.map(|(id, entry)| {
         let change = Change::Partner(id, entry);
-        Fact { event: message.id, organization, change }
+        Fact { event: message.id, kind: message.kind.clone(), at, organization, change }
     }))
 }
 

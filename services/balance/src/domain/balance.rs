@@ -17,7 +17,7 @@ pub(crate) struct SeverityRates {
 }
 
 impl SeverityRates {
-    fn of(&self, severity: Severity) -> i64 {
+    pub(super) fn of(&self, severity: Severity) -> i64 {
         match severity {
             Severity::Critical => self.critical,
             Severity::High => self.high,

@@ -68,6 +68,22 @@ impl Earning {
         }
     }
 
+    /// When it was declared void.
+    pub(crate) fn void_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            EarningState::Void { at, .. } => Some(*at),
+            EarningState::Pending
+            | EarningState::Approved
+            | EarningState::Rejected
+            | EarningState::Paid(_) => None,
+        }
+    }
+
+    /// By which method it was paid, if the payment names one.
+    pub(super) fn method(&self) -> Option<Method> {
+        self.payment().and_then(|payment| payment.method)
+    }
+
     /// What the payee still owes of it; nothing unless it is void.
     pub(crate) fn receivable(&self) -> i64 {
         match &self.state {
@@ -143,7 +159,7 @@ impl Line {
     }
 
     /// To whom, for which cycle and how much.
-    fn owed(&self) -> Option<(MemberId, CycleId, Money)> {
+    pub(super) fn owed(&self) -> Option<(MemberId, CycleId, Money)> {
         let by_earning =
             || self.earning.as_ref().map(|earning| (earning.payee, earning.cycle, earning.amount));
         match self.payout_status() {

@@ -72,6 +72,17 @@ vector! {
     }
 }
 
+vector! {
+    /// What moved on one day, in minor units of one currency.
+    Flow {
+        paid,
+        paid_count,
+        /// Declared void after it was paid, at the time of the void.
+        taken_back,
+        taken_back_count,
+    }
+}
+
 impl Counts {
     /// How many await a decision.
     #[must_use]

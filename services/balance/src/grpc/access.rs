@@ -14,6 +14,9 @@ const OWN: &[Role] = &[
     Role::Service,
 ];
 
+/// Who sees all money of the organization.
+const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
+
 /// Who reads the audit log.
 const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 
@@ -22,10 +25,14 @@ pub const ACCESS: Access = &[
     ("/quittance.balance.v1.BalanceService/GetBalance", OWN),
     ("/quittance.balance.v1.BalanceService/ListHistory", OWN),
     ("/quittance.balance.v1.BalanceService/ExportPayments", OWN),
-    (
-        "/quittance.balance.v1.BalanceService/GetOrganizationTotals",
-        &[Role::Admin, Role::Finance, Role::Auditor],
-    ),
+    ("/quittance.balance.v1.BalanceService/GetOrganizationTotals", TREASURY),
+    ("/quittance.balance.v1.ExplanationService/ExplainBalance", OWN),
+    ("/quittance.balance.v1.ExplanationService/GetStatement", OWN),
+    ("/quittance.balance.v1.LedgerService/ListLedgerAccounts", TREASURY),
+    ("/quittance.balance.v1.LedgerService/ListLedgerEntries", TREASURY),
+    ("/quittance.balance.v1.LedgerService/GetLedgerVerification", TREASURY),
+    ("/quittance.balance.v1.StatisticsService/GetEarningsOverTime", TREASURY),
+    ("/quittance.balance.v1.StatisticsService/ListTopEarners", TREASURY),
     ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
     ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
     ("/quittance.audit.v1.AuditService/NoteDenial", OWN),

@@ -37,6 +37,14 @@ pub(super) fn period(from: Option<ProtoTime>, to: Option<ProtoTime>) -> Result<P
     Ok(period)
 }
 
+/// Reads an instant that may be left out.
+pub(super) fn optional_instant(
+    field: &str,
+    time: Option<ProtoTime>,
+) -> Result<Option<Timestamp>, Status> {
+    time.map(|time| instant(field, time)).transpose()
+}
+
 /// Stored times have microseconds: a limit between two of them is that of the later one.
 fn instant(field: &str, time: ProtoTime) -> Result<Timestamp, Status> {
     let refused = || invalid(field, "must be a time of the years 1 to 9999");
@@ -49,16 +57,16 @@ fn instant(field: &str, time: ProtoTime) -> Result<Timestamp, Status> {
     Ok(rounded.min(Period::ALL.to))
 }
 
-fn time(time: Timestamp) -> ProtoTime {
+pub(super) fn time(time: Timestamp) -> ProtoTime {
     let nanos = i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default();
     ProtoTime { seconds: time.timestamp(), nanos }
 }
 
-fn money(money: Money) -> common::Money {
+pub(super) fn money(money: Money) -> common::Money {
     common::Money { minor_units: money.minor(), currency_code: money.currency().code().to_owned() }
 }
 
-pub(super) fn balance(balance: Balance, now: Timestamp) -> proto::GetBalanceResponse {
+pub(super) fn balance(balance: Balance, as_of: Timestamp) -> proto::GetBalanceResponse {
     let total =
         |(currency, total): (quittance_kernel::Currency, BalanceTotal)| proto::BalanceTotal {
             currency_code: currency.code().to_owned(),
@@ -74,7 +82,7 @@ pub(super) fn balance(balance: Balance, now: Timestamp) -> proto::GetBalanceResp
         accepted_count: balance.counts.approved,
         decided_count: balance.counts.decided,
         cycles: balance.cycles.into_iter().map(cycle).collect(),
-        as_of: Some(time(now)),
+        as_of: Some(time(as_of)),
     }
 }
 
@@ -145,7 +153,7 @@ fn top_earner(top: TopEarner) -> proto::TopEarner {
     }
 }
 
-fn severity(severity: Severity) -> common::Severity {
+pub(super) fn severity(severity: Severity) -> common::Severity {
     match severity {
         Severity::Critical => common::Severity::Critical,
         Severity::High => common::Severity::High,
@@ -181,7 +189,7 @@ fn payout_status(status: PayoutStatus) -> common::PayoutStatus {
     }
 }
 
-fn method(method: Method) -> common::Method {
+pub(super) fn method(method: Method) -> common::Method {
     match method {
         Method::Kaspi => common::Method::Kaspi,
         Method::Bank => common::Method::Bank,

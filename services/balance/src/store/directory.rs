@@ -73,3 +73,15 @@ pub(crate) async fn cycle_names(
     let rows = db.conn().query_all_raw(statement).await?;
     rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
+
+/// The name of a member; empty until they have been heard of.
+pub(crate) async fn member_name(
+    db: &Db,
+    organization: OrganizationId,
+    member: MemberId,
+) -> Result<String, DbErr> {
+    let sql = "SELECT name FROM members WHERE organization_id = $1 AND id = $2";
+    let statement = statement(db, sql, [organization.0.into(), member.0.into()]);
+    let Some(row) = db.conn().query_one_raw(statement).await? else { return Ok(String::new()) };
+    Ok(row.try_get_by_index::<Option<String>>(0)?.unwrap_or_default())
+}

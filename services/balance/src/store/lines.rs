@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, FromQueryResult, Statement
 use uuid::Uuid;
 
 use super::row::{COLUMNS, LineRow};
-use crate::domain::{Earning, EarningState, Filing, Line, Period};
+use crate::domain::{Earning, Filing, Line, Period};
 
 /// A tenant's issue.
 pub(crate) type LineKey = (OrganizationId, IssueId);
@@ -98,7 +98,7 @@ fn earning_columns(insert: Insert, earnings: &[Option<&Earning>]) -> Insert {
         .column("method", texts(all().map(|e| Some(e?.payment()?.method?.as_str()))))
         .column("reference", texts(all().map(|e| e?.payment()?.reference.as_deref())))
         .column("paid_at", Column::OptTime(all().map(|e| Some(e?.payment()?.at)).collect()))
-        .column("void_at", Column::OptTime(all().map(|e| e.and_then(void_at)).collect()))
+        .column("void_at", Column::OptTime(all().map(|e| e?.void_at()).collect()))
         .column(
             "receivable_minor",
             Column::I64(all().map(|e| e.map_or(0, Earning::receivable)).collect()),
@@ -107,16 +107,6 @@ fn earning_columns(insert: Insert, earnings: &[Option<&Earning>]) -> Insert {
 
 fn texts<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Column {
     Column::OptText(texts.map(|text| text.map(str::to_owned)).collect())
-}
-
-fn void_at(earning: &Earning) -> Option<Timestamp> {
-    match &earning.state {
-        EarningState::Void { at, .. } => Some(*at),
-        EarningState::Pending
-        | EarningState::Approved
-        | EarningState::Rejected
-        | EarningState::Paid(_) => None,
-    }
 }
 
 const OVERWRITE: &str = "ON CONFLICT (organization_id, issue_id) DO UPDATE SET \

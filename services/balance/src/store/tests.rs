@@ -4,9 +4,12 @@ use quittance_chassis::db::{Db, migrate};
 use quittance_chassis::testing::{postgres, sqlite};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
+use super::days::{DAYS, top_sql};
+use super::ledger::entries_sql;
 use super::lines::history_sql;
 use super::payments::movements_sql;
 use super::sums::CYCLES_OF;
+use super::told::told_sql;
 use super::totals::TOP_EARNER;
 
 /// 100,000 lines of 1,000 members in 2,000 cycles of one organization, and their sums.
@@ -29,6 +32,16 @@ const SEED: &[&str] = &[
      sum(amount_minor), count(*), 0, 0, 0, 0, 0 FROM lines GROUP BY 1, 2, 3, 4",
     "INSERT INTO member_money SELECT organization_id, payee_id, currency, sum(amount_minor), \
      count(*), 0, 0, 0, 0, 0 FROM lines GROUP BY 1, 2, 3",
+    "INSERT INTO line_events (organization_id, issue_id, part, version, event_id, kind, at, \
+     member_id, cycle_id, standing, minor, receivable_minor) SELECT organization_id, issue_id, \
+     'issue', 1, issue_id, 'issue.created', filed_at, reporter_id, issue_cycle_id, 'approved', 1, 0 \
+     FROM lines",
+    "INSERT INTO ledger_entries SELECT md5('o')::uuid, n, md5('i' || n)::uuid, 1, 0, \
+     md5('e' || n)::uuid, 'earning.approved', now(), now(), 'payer_due:organization:KZT', \
+     'payable:' || n % 1000 || ':KZT', 1, 0, 0, md5('p' || n), md5('h' || n) \
+     FROM generate_series(1, 100000) AS n",
+    "INSERT INTO day_money SELECT md5('o' || n % 100)::uuid, n, 'KZT', 1, 1, 0, 0 \
+     FROM generate_series(1, 100000) AS n",
     "ANALYZE",
 ];
 
@@ -63,6 +76,18 @@ async fn no_hot_statement_scans_a_table() {
         ("uuid, uuid".to_owned(), CYCLES_OF.to_owned(), me.to_owned()),
         (format!("uuid, uuid, {at}, uuid"), history_sql(false, 51), history),
         (format!("uuid, uuid, {at}, {at}, uuid, {at}, uuid"), movements_sql(5_000), payments),
+        (
+            "uuid, text, bigint".to_owned(),
+            entries_sql(51),
+            "md5('o')::uuid, 'payable:1:KZT', 100000".to_owned(),
+        ),
+        ("uuid, uuid, uuid".to_owned(), told_sql(500), format!("{me}, md5('x')::uuid")),
+        (
+            "uuid, bigint, bigint".to_owned(),
+            DAYS.to_owned(),
+            "md5('o1')::uuid, 20000, 20090".to_owned(),
+        ),
+        ("uuid, text".to_owned(), top_sql(10), "md5('o')::uuid, 'KZT'".to_owned()),
         ("uuid, text".to_owned(), TOP_EARNER.to_owned(), "md5('o')::uuid, 'KZT'".to_owned()),
     ];
     for (types, sql, values) in hot {
@@ -82,13 +107,30 @@ async fn no_hot_statement_scans_a_table_on_sqlite_either() {
         history_sql(false, 51),
         movements_sql(5_000),
         TOP_EARNER.to_owned(),
+        entries_sql(51),
+        told_sql(500),
+        DAYS.to_owned(),
+        top_sql(10),
     ];
     for sql in hot {
         let explain =
             Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"));
         let rows = db.conn().query_all_raw(explain).await.unwrap();
         let steps: Vec<String> = rows.iter().map(|row| row.try_get_by_index(3).unwrap()).collect();
-        let tables = ["lines", "cycle_counts", "cycle_money", "member_money", "n", "l", "m", "c"];
+        let tables = [
+            "day_money",
+            "ledger_entries",
+            "line_events",
+            "e",
+            "lines",
+            "cycle_counts",
+            "cycle_money",
+            "member_money",
+            "n",
+            "l",
+            "m",
+            "c",
+        ];
         for table in tables {
             let scan = format!("SCAN {table}");
             assert!(!steps.contains(&scan), "{sql}\n{steps:#?}");

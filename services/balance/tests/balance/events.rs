@@ -2,7 +2,8 @@
 
 use quittance_chassis::bus::Message;
 use quittance_events::{
-    CycleState, EarningState, Envelope, IssueState, MemberState, Payload, Rates, encode, kind,
+    CommissionState, CycleState, EarningState, Envelope, IssueState, MemberState, Payload,
+    PayoutFailed, PayoutState, Rates, encode, kind,
 };
 use quittance_kernel::{
     CycleId, EventId, IssueId, IssueStatus, MemberId, Method, OrganizationId, PayoutStatus,
@@ -153,6 +154,73 @@ impl Work {
             self.earning(2, PayoutStatus::Paid, Some(at), at),
         ]
     }
+}
+
+/// A payout to a member, to be told in any state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transfer {
+    pub(crate) organization: OrganizationId,
+    pub(crate) id: Uuid,
+    pub(crate) member: MemberId,
+    pub(crate) amount: i64,
+    pub(crate) source: &'static str,
+}
+
+impl Transfer {
+    pub(crate) fn told(&self, version: i64, status: &str) -> Message {
+        if status == "failed" {
+            let failed = PayoutFailed {
+                payout_id: self.id,
+                version,
+                payee_id: self.member.0,
+                amount_minor: self.amount,
+                currency: "KZT".into(),
+                method: Method::Stripe,
+                reference: None,
+                reason: "account closed".into(),
+                item_count: 1,
+                failed_at: noon(),
+            };
+            return event(self.organization, kind::PAYOUT_FAILED, noon(), failed);
+        }
+        let state = PayoutState {
+            payout_id: self.id,
+            version,
+            batch_id: None,
+            payee_id: self.member.0,
+            amount_minor: self.amount,
+            currency: "KZT".into(),
+            method: Some(Method::Stripe),
+            reference: String::new(),
+            status: status.into(),
+            item_count: 1,
+            paid_at: None,
+            netted_minor: None,
+            source: self.source.into(),
+            period: None,
+            notes: None,
+            approved_by: None,
+            reason: None,
+        };
+        event(self.organization, kind::PAYOUT_PROCESSING, noon(), state)
+    }
+}
+
+/// What a sale earned a partner.
+pub(crate) fn commission(organization: OrganizationId, partner: MemberId, minor: i64) -> Message {
+    let state = CommissionState {
+        commission_id: Uuid::now_v7(),
+        version: 1,
+        attribution_id: Uuid::nil(),
+        external_id: "S-1".into(),
+        partner_id: partner.0,
+        product_id: None,
+        amount_minor: minor,
+        currency: "KZT".into(),
+        occurred_at: noon(),
+        payable_at: noon(),
+    };
+    event(organization, kind::COMMISSION_CREATED, noon(), state)
 }
 
 pub(crate) fn rate(severity: Severity) -> i64 {

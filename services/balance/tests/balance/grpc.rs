@@ -14,6 +14,9 @@ use quittance_chassis::testing::{TestDb, databases};
 use quittance_events::queue;
 use quittance_kernel::{CycleId, MemberId, OrganizationId, PayoutStatus, Role, Roles, Severity};
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
+use quittance_proto::balance::v1::explanation_service_client::ExplanationServiceClient;
+use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
+use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
 use quittance_proto::balance::v1::{
     ExportPaymentsRequest, GetBalanceRequest, GetOrganizationTotalsRequest, ListHistoryRequest,
 };
@@ -24,8 +27,11 @@ use tonic::Code;
 use crate::events::{RATES, Work, cycle, member};
 use crate::world::{ctx, noon};
 
-struct Service {
-    client: BalanceServiceClient<Client>,
+pub(crate) struct Service {
+    pub(crate) client: BalanceServiceClient<Client>,
+    pub(crate) explanations: ExplanationServiceClient<Client>,
+    pub(crate) ledger: LedgerServiceClient<Client>,
+    pub(crate) statistics: StatisticsServiceClient<Client>,
     verifier: Arc<Verifier>,
     bus: Arc<dyn bus::Bus>,
     shutdown: CancellationToken,
@@ -44,7 +50,7 @@ impl Handler for Others {
 }
 
 /// The service on SQLite and on PostgreSQL.
-async fn services() -> Vec<Service> {
+pub(crate) async fn services() -> Vec<Service> {
     let mut services = Vec::new();
     for db in databases("balance").await {
         services.push(service(db).await);
@@ -67,12 +73,20 @@ async fn service(db: TestDb) -> Service {
     let running = quittance_balance::start(&config, bus.clone(), start).await.unwrap();
     let verifier = Verifier::from_config(&config.auth, Mode::Development).unwrap();
     let client = grpc::client(&format!("http://{}", running.addr)).unwrap();
+    let explanations = ExplanationServiceClient::new(client.clone());
+    let ledger = LedgerServiceClient::new(client.clone());
+    let statistics = StatisticsServiceClient::new(client.clone());
     let client = BalanceServiceClient::new(client);
-    Service { client, verifier, bus, shutdown, running, _db: db }
+    Service { client, explanations, ledger, statistics, verifier, bus, shutdown, running, _db: db }
 }
 
 impl Service {
-    fn caller(&self, organization: OrganizationId, member: MemberId, role: Role) -> Caller {
+    pub(crate) fn caller(
+        &self,
+        organization: OrganizationId,
+        member: MemberId,
+        role: Role,
+    ) -> Caller {
         let mut ctx = ctx(organization, member);
         ctx.principal.roles = Roles::new([role]);
         let token = self.verifier.mint(&ctx.principal, Duration::from_mins(1)).unwrap();
@@ -80,11 +94,11 @@ impl Service {
     }
 
     /// The in-process bus confirms what every consumer has committed.
-    async fn given(&self, events: &[Message]) {
+    pub(crate) async fn given(&self, events: &[Message]) {
         assert!(self.bus.publish(events).await.is_complete());
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.running.task.await.unwrap().unwrap();
     }
@@ -108,7 +122,7 @@ async fn reads_of_a_member(mut service: Service) {
     service.given(&[cycle(organization, sweep, 1, "Sweep", RATES)]).await;
     let caller = service.caller(organization, dana, Role::Member);
 
-    let balance = service.client.get_balance(caller.request(GetBalanceRequest {})).await;
+    let balance = service.client.get_balance(caller.request(GetBalanceRequest::default())).await;
     let balance = balance.unwrap().into_inner();
     assert_eq!((balance.filed_count, balance.accepted_count, balance.awaiting_count), (2, 1, 1));
     assert_eq!(balance.totals[0].earned_minor, 800_000);

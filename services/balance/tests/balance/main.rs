@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "the lint knows test functions, not what they call")]
 
 mod events;
+mod explain;
 mod export;
 mod golden;
 mod grpc;
+mod ledger;
+mod model;
 mod order;
 mod projection;
+mod statistics;
 mod world;

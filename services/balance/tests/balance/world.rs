@@ -1,16 +1,18 @@
 //! A database with the projections in front of it.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use quittance_balance::{Balance, Balances, Export, Migrator, Projections};
+use quittance_balance::{Balance, Balances, Export, LedgerVerdict, Migrator, Projections};
 use quittance_chassis::bus::{HandleError, Handler as _, Message};
 use quittance_chassis::testing::{TestDb, databases};
 use quittance_kernel::{Ctx, MemberId, OrganizationId, Principal, Role, Roles, Timestamp};
+use sea_orm::{ConnectionTrait as _, QueryResult, Statement};
 
 pub(crate) struct World {
     pub(crate) balances: Balances,
     pub(crate) projections: Projections,
-    _db: TestDb,
+    pub(crate) db: TestDb,
 }
 
 impl Deref for World {
@@ -28,7 +30,7 @@ pub(crate) async fn worlds() -> Vec<World> {
         quittance_chassis::db::migrate::<Migrator>(&db).await.unwrap();
         let balances = Balances::new((*db).clone());
         let projections = Projections::new(balances.clone());
-        worlds.push(World { balances, projections, _db: db });
+        worlds.push(World { balances, projections, db });
     }
     worlds
 }
@@ -61,6 +63,24 @@ impl World {
         member: MemberId,
     ) -> Balance {
         self.balance(&ctx(organization, member)).await.unwrap()
+    }
+
+    /// What the accounts of an organization hold, those that hold nothing left out.
+    pub(crate) async fn accounts(&self, organization: OrganizationId) -> BTreeMap<String, i64> {
+        let sql = "SELECT account, balance FROM ledger_accounts \
+                   WHERE organization_id = $1 AND balance <> 0";
+        let values = [organization.0.into()];
+        let statement = Statement::from_sql_and_values(self.db.backend(), sql, values);
+        let rows = self.db.conn().query_all_raw(statement).await.unwrap();
+        let account = |row: &QueryResult| {
+            (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())
+        };
+        rows.iter().map(account).collect()
+    }
+
+    /// Proves the book of an organization.
+    pub(crate) async fn verified(&self, organization: OrganizationId) -> LedgerVerdict {
+        self.verify_ledger(&ctx(organization, MemberId::new())).await.unwrap()
     }
 
     pub(crate) async fn assert_exact(&self) {

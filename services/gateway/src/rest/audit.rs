@@ -28,7 +28,7 @@ use crate::state::Gateway;
 const EXHAUSTED: &str = "-";
 
 /// A long chain takes a while.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(verify))

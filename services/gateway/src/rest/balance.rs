@@ -117,21 +117,31 @@ fn rate(part: i64, whole: i64) -> Option<f64> {
 }
 
 /// Totals, counts, and the same by cycle.
-#[utoipa::path(get, path = "/api/me/balance", tag = "balance", responses((status = 200, body = Balance)))]
+#[utoipa::path(
+    get,
+    path = "/api/me/balance",
+    tag = "balance",
+    params(Moment),
+    responses((status = 200, body = Balance))
+)]
 async fn balance(
     caller: Caller,
     State(gateway): State<Gateway>,
-    Params(Nothing {}): Params<Nothing>,
+    Params(moment): Params<Moment>,
 ) -> Result<Json<Balance>, Problem> {
-    let request = caller.request(wire::GetBalanceRequest {});
+    let as_of = instant("asOf", moment.as_of.as_deref())?.map(stamp);
+    let request = caller.request(wire::GetBalanceRequest { as_of });
     let reply = gateway.balance().get_balance(request).await?.into_inner();
     Ok(Json(reply.into()))
 }
 
-/// A query that takes nothing, so that `?asOf=` is not ignored.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Moment {
+    /// The balance as it was at this instant; RFC 3339, or the beginning of a day in UTC.
+    as_of: Option<String>,
+}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -264,7 +274,7 @@ where
     }))
 }
 
-fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Problem> {
+pub(super) fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());

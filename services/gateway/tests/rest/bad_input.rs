@@ -126,7 +126,9 @@ async fn an_address_that_is_wrong_is_refused() {
         ("GET", "/api/issues?colour=red", 400, "UNKNOWN_FIELD"),
         ("GET", "/api/issues?pageSize=many", 400, "INVALID_FIELD"),
         ("GET", "/api/issues?status=done", 400, "INVALID_FIELD"),
-        ("GET", "/api/me/balance?asOf=2026-01-01", 400, "UNKNOWN_FIELD"),
+        ("GET", "/api/me/balance?asOf=yesterday", 400, "INVALID_FIELD"),
+        ("GET", "/api/me/balance?at=2026-01-01", 400, "UNKNOWN_FIELD"),
+        ("GET", "/api/me/balance/statement?period=2026-02&format=pdf", 400, "INVALID_FIELD"),
         ("GET", "/api/me/balance/export.csv?from=yesterday", 400, "INVALID_FIELD"),
     ] {
         let answer = house.ask(method, path, None).await;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use quittance_chassis::testing::databases;
-use quittance_kernel::{Currency, CycleId, IssueId, Money, Principal};
+use quittance_kernel::{Currency, CycleId, IssueId, Money, Principal, Timestamp};
 
 use super::*;
 use crate::app::{Change, Fact};
@@ -9,7 +9,7 @@ use crate::domain::{Earning, EarningState, Payment};
 
 /// 600 payments, with references that make about 600 KiB of them: far more than may wait.
 fn payments(organization: OrganizationId, payee: MemberId) -> Vec<Fact> {
-    let at = "2026-05-08T12:00:00Z".parse().unwrap();
+    let at: Timestamp = "2026-05-08T12:00:00Z".parse().unwrap();
     let cycle = CycleId::new();
     let fact = |_| {
         let payment = Payment { at, method: None, reference: Some("x".repeat(1_000)) };
@@ -17,7 +17,7 @@ fn payments(organization: OrganizationId, payee: MemberId) -> Vec<Fact> {
         let state = EarningState::Paid(payment);
         let earning = Earning { version: 1, payee, cycle, amount, state };
         let change = Change::Earning(IssueId::new(), earning);
-        Fact { event: Uuid::now_v7(), organization, change }
+        Fact { event: Uuid::now_v7(), kind: String::new(), at, organization, change }
     };
     (0..600).map(fact).collect()
 }
