@@ -1,5 +1,4 @@
 //! Jobs: over REST, on the command line, and in processes that are killed.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::path::Path;
 use std::time::Duration;

@@ -40,6 +40,12 @@ fn check<T: Payload + JsonSchema>(kind: &str, sample: T) {
     assert_eq!(parsed.id(), envelope.id.to_string());
 }
 
+fn check_all<T: Payload + JsonSchema>(prefix: &str, sample: fn() -> T) {
+    for name in kind::ALL.iter().filter(|name| name.starts_with(prefix)) {
+        check(name, sample());
+    }
+}
+
 fn noon() -> Timestamp {
     "2026-05-08T12:00:00Z".parse().unwrap()
 }
@@ -330,12 +336,8 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
             },
         },
     );
-    for name in kind::ALL.iter().filter(|name| name.starts_with("issue.")) {
-        check(name, issue());
-    }
-    for name in kind::ALL.iter().filter(|name| name.starts_with("earning.")) {
-        check(name, earning());
-    }
+    check_all("issue.", issue);
+    check_all("earning.", earning);
     check(kind::PAYOUT_ISSUE_PAID, earning());
     for name in PAYOUTS {
         check(name, payout());
@@ -379,16 +381,10 @@ fn every_event_is_a_cloud_event_that_fits_its_published_schema() {
         kind::BATCH_COMPLETED,
         events::BatchCompleted { batch_id: member_id, version: 1, payout_count: 1, item_count: 1 },
     );
-    for name in kind::ALL.iter().filter(|name| name.starts_with("plan.")) {
-        check(name, plan());
-    }
+    check_all("plan.", plan);
+    check_all("payout_schedule.", schedule);
+    check_all("escrow_hold.", hold);
     check(kind::JOB_COMPLETED, job());
-    for name in kind::ALL.iter().filter(|name| name.starts_with("payout_schedule.")) {
-        check(name, schedule());
-    }
-    for name in kind::ALL.iter().filter(|name| name.starts_with("escrow_hold.")) {
-        check(name, hold());
-    }
 }
 
 fn receivable(id: Uuid) -> events::ReceivableState {

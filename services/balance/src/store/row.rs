@@ -84,7 +84,8 @@ impl LineRow {
         Ok(Some(Earning {
             version: self.earning_version,
             payee: MemberId(there(self.payee_id, "payee_id")?),
-            cycle: CycleId(there(self.earning_cycle_id, "earning_cycle_id")?),
+            // The nil UUID, which stands for NULL in arrays: what no issue has earned has no cycle.
+            cycle: CycleId(self.earning_cycle_id.unwrap_or_default()),
             amount: Money::signed(self.amount_minor, currency),
             state: self.state()?,
         }))

@@ -70,7 +70,7 @@ struct Line {
 pub(super) async fn page(viewer: Viewer, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let caller = &viewer.caller;
     let only = asked.cycle.map(|id| id.to_string()).unwrap_or_default();
-    let balance = caller.request(wire::GetBalanceRequest {});
+    let balance = caller.request(wire::GetBalanceRequest::default());
     let history = caller.request(wire::ListHistoryRequest {
         page_size: 50,
         page_token: asked.page_token.unwrap_or_default(),

@@ -40,7 +40,7 @@ pub(super) struct PartnerPayout {
     /// A month or a quarter; null for payouts of issues.
     period: Option<String>,
     notes: Option<String>,
-    /// `issue`, `manual` or `commission`.
+    /// `issue`, `manual`, `commission` or `schedule`.
     source: String,
     approved_by: Option<Id>,
     approved_at: Option<DateTime<Utc>>,

@@ -132,8 +132,8 @@ impl Payouts {
     ) -> Result<Schedule, Error> {
         let tx = Tx::begin(&self.db, ctx).await?;
         let before = self.locked(&tx, ctx, id, seen).await?;
-        self.free_of_payouts(&tx, ctx, &before).await?;
         let after = before.clone().change(change, ctx.member(), ctx.now)?;
+        self.free_of_payouts(&tx, ctx, &before).await?;
         let (mut set, mut journal) = self.pages();
         let both = (&before, &after);
         store::schedule::change(ctx, &mut set, &mut journal, both, kind::SCHEDULE_UPDATED, None);
@@ -199,7 +199,7 @@ impl Payouts {
         let taken = earnings
             .values()
             .any(|earning| earning.status == EarningStatus::Approved && earning.payout.is_some());
-        if taken && of.state != ScheduleState::Processing {
+        if taken {
             return Err(ScheduleError::InPayout.into());
         }
         Ok(())
@@ -251,8 +251,8 @@ impl Payouts {
         let placements = vec![before.placement];
         let holds = store::hold::active(tx.conn(), vec![ctx.organization().0], placements).await?;
         let held = holds.iter().any(|hold| hold.keeps_back(&before));
-        self.free_of_payouts(&tx, ctx, &before).await?;
         let after = before.clone().trigger(ctx.member(), held, ctx.now)?;
+        self.free_of_payouts(&tx, ctx, &before).await?;
         let (mut set, mut journal) = self.pages();
         let both = (&before, &after);
         store::schedule::change(ctx, &mut set, &mut journal, both, kind::SCHEDULE_TRIGGERED, None);

@@ -26,15 +26,15 @@ fn keeper(world: &World) -> Principal {
     somebody(world.admin.organization, &[Role::PlatformAdmin])
 }
 
-fn money(minor: i64) -> Option<Money> {
-    Some(Money { minor_units: minor, currency_code: "USD".to_owned() })
+fn money(minor: i64) -> Money {
+    Money { minor_units: minor, currency_code: "USD".to_owned() }
 }
 
 fn new(placement: Uuid, payee: MemberId, method: Method) -> proto::CreateScheduleRequest {
     proto::CreateScheduleRequest {
         placement_id: placement.to_string(),
         payee_id: payee.to_string(),
-        amount: money(100),
+        amount: Some(money(100)),
         method: method.into(),
         scheduled_date: Some(stamp(now() - TimeDelta::minutes(5))),
         ..Default::default()
@@ -84,7 +84,7 @@ fn held(placement: Uuid, payee: MemberId) -> proto::CreateHoldRequest {
     proto::CreateHoldRequest {
         placement_id: placement.to_string(),
         payee_id: payee.to_string(),
-        amount: money(100),
+        amount: Some(money(100)),
         reason: "a dispute".to_owned(),
         ..Default::default()
     }
