@@ -29,12 +29,12 @@ struct Part {
     condition: &'static str,
 }
 
-/// Approved, not paid and not void.
+/// Approved for an amount, not paid and not void. Points are no amount.
 const UNPAID: Part = Part {
     paid: false,
     minor: "amount_minor",
     currency: "currency",
-    condition: " AND review = 'approved' AND pay_status IS NULL",
+    condition: " AND review = 'approved' AND amount_minor IS NOT NULL AND pay_status IS NULL",
 };
 
 const PAID: Part = Part {
@@ -45,7 +45,7 @@ const PAID: Part = Part {
 };
 
 const UNVERIFIED: Part = Part {
-    condition: " AND review = 'approved' AND pay_status IS NULL \
+    condition: " AND review = 'approved' AND amount_minor IS NOT NULL AND pay_status IS NULL \
                 AND status NOT IN ('verified', 'closed')",
     ..UNPAID
 };

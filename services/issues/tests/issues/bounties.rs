@@ -298,6 +298,13 @@ async fn points_are_granted_for_good_and_the_pool_grows_when_it_is_full() {
         let grown: Vec<_> = full.expansions.iter().map(|of| (of.before, of.after)).collect();
         assert_eq!(grown, [(100, 125)]);
 
+        // Points are no amount: the sums of the cycle that they stand in are of money.
+        let standing = quittance_kernel::CycleId(world.product.0);
+        let sums = world.issues.cycle_totals(&world.admin, standing).await.unwrap();
+        assert_eq!((sums.approved_unpaid.len(), sums.paid.len()), (0, 0));
+        let preview = world.issues.preview_gate(&world.admin, standing, Some(true)).await.unwrap();
+        assert!(preview.becomes_blocked.is_empty());
+
         // An approval that is taken back takes its points along.
         reject(&world, granted[2]).await.unwrap();
         let less = pool().await.unwrap();
