@@ -170,6 +170,19 @@ impl Browser {
         }
     }
 
+    /// Opens a page again and again until an element says a text.
+    pub async fn shows_at_last(&self, path: &str, css: &str, text: &str) {
+        let start = Instant::now();
+        loop {
+            self.goto(path).await;
+            let said = self.text(css).await;
+            if said.contains(text) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{css} says “{said}”, not “{text}”");
+        }
+    }
+
     /// What an element says, with plain spaces; nothing if it is not there.
     pub async fn text(&self, css: &str) -> String {
         let script = format!(

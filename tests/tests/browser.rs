@@ -132,8 +132,7 @@ async fn an_admin_logs_in_selects_three_testers_and_pays_them_by_kaspi() {
             (balance["totals"][0]["earnedMinor"] == 29_500_000).then_some(())
         })
         .await;
-        browser.goto("/app/admin/payouts").await;
-        browser.says("#pay-queue", "Nazira 1 issue ₸ 1,000").await;
+        browser.shows_at_last("/app/admin/payouts", "#pay-queue", "Nazira 1 issue ₸ 1,000").await;
         drop(browser);
         world.close().await;
     }
@@ -233,7 +232,9 @@ async fn the_nine_steps_of_the_manual_checklist() {
     // 6. Mark paid: the strip is filled.
     browser.fill("input[name=reference]", "KASPI-9").await;
     browser.click("#mark-paid").await;
-    browser.says("#payout-status", "paid").await;
+    browser.says(".notice", "Paid and recorded.").await;
+    // The issue hears of it by an event, which may take longer than the page waits.
+    browser.shows_at_last(&path, "#payout-status", "paid").await;
     let done = "return [...document.querySelectorAll('.pipeline li')]\
                 .every((stage) => stage.className === 'done')";
     assert_eq!(browser.run(done).await, true);

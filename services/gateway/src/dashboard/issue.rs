@@ -1,5 +1,7 @@
 //! One issue: its way to the payment, and the card where it is approved, verified and paid (S1-10 to S1-19).
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use quittance_kernel::Role;
@@ -23,6 +25,10 @@ use crate::words::StageState;
 
 const STEPS: &str = "/app/test-cycles/{id}/issues/{issueId}/{step}";
 const GATE: &str = "gate_not_verified";
+
+/// How often, and how far apart, it is looked for a payment to arrive at its issue.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 #[derive(askama::Template)]
 #[template(path = "issue.html")]
@@ -251,8 +257,30 @@ async fn pay(viewer: &Viewer, cycle: Uuid, issue: Uuid, typed: &Typed) -> Result
     let request = key.request(&viewer.caller, message);
     let reply = viewer.gateway.payouts().pay_issue(request).await?.into_inner();
     match required(reply.outcome, "outcome")? {
-        Outcome::Paid(_) => Ok(()),
+        Outcome::Paid(_) => {
+            told(viewer, cycle, issue).await;
+            Ok(())
+        }
         Outcome::Refused(refused) => Err(not_payable(vec![refused], true)),
+    }
+}
+
+/// An issue hears of its payment by an event. The page that follows waits a moment for it, so that it
+/// does not show what was just paid as unpaid; the payment stands, however long that takes.
+async fn told(viewer: &Viewer, cycle: Uuid, issue: Uuid) {
+    for _ in 0..LOOKS {
+        let request = viewer.caller.request(wire::GetIssueRequest {
+            issue_id: issue.to_string(),
+            cycle_id: cycle.to_string(),
+        });
+        let reply =
+            viewer.gateway.issues().get_issue(request).await.map(|of| of.into_inner().issue);
+        if let Ok(Some(issue)) = reply
+            && issue.payout_status() == PayoutStatus::Paid
+        {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 
