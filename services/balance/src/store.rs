@@ -28,7 +28,7 @@ pub(crate) use ledger::{
     source_rows,
 };
 pub(crate) use lines::{HistoryKey, HistoryLine, LineKey, ensure, history, line_rows, lock};
-pub(crate) use partners::{EntryKey, entry_rows, partner_sums};
+pub(crate) use partners::{EntryKey, partner_rows, partner_sums};
 pub(crate) use payments::{Movement, Position, movements};
 pub(crate) use sums::{count_rows, cycle_money_rows, cycles_of, member_money_rows};
 pub(crate) use told::{ToldLine, told_of, told_rows};

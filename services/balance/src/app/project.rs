@@ -235,6 +235,6 @@ fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
     set.insert(store::day_rows(&days));
     set.insert(store::cycle_rows(&cycles));
     set.insert(store::member_rows(&members));
-    set.insert(store::entry_rows(&entries));
+    set.insert(store::partner_rows(&entries));
     Ok(Folded { set, postings })
 }

@@ -15,7 +15,7 @@ use crate::domain::partner::{Entry, EntryKind};
 pub(crate) type EntryKey = (OrganizationId, Uuid);
 
 /// Adds entries, or what is newer of them. Version 0 of a part means that nothing is known of it.
-pub(crate) fn entry_rows(entries: &BTreeMap<EntryKey, Entry>) -> Insert {
+pub(crate) fn partner_rows(entries: &BTreeMap<EntryKey, Entry>) -> Insert {
     let standing = |of: fn(&Entry) -> i64| Column::I64(entries.values().map(of).collect());
     let text =
         |of: fn(&Entry) -> &str| Column::Text(entries.values().map(|e| of(e).to_owned()).collect());
