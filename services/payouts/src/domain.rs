@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod approval;
 pub(crate) mod attempt;
+pub(crate) mod charge;
 pub(crate) mod commission;
 pub(crate) mod decision;
 pub(crate) mod due;

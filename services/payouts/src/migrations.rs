@@ -10,6 +10,7 @@ mod m0007_plan_lines;
 mod m0008_schedules;
 mod m0009_jobs;
 mod m0010_bounty_money;
+mod m0011_sandbox_charges;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_schedules::Migration),
             Box::new(m0009_jobs::Migration),
             Box::new(m0010_bounty_money::Migration),
+            Box::new(m0011_sandbox_charges::Migration),
         ]
     }
 

@@ -11,16 +11,51 @@ use quittance_kernel::{Method, Money, PayoutId};
 use uuid::Uuid;
 
 use crate::domain::attempt::Answer;
+use crate::domain::charge::Charged;
 
 pub(crate) use sandbox::Sandbox;
 
-/// What a provider is asked to do.
+/// What a provider is asked to pay to somebody.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
     /// The idempotency key: a provider moves money at most once for it.
     pub(crate) attempt: Uuid,
     pub(crate) payout: PayoutId,
     pub(crate) account: String,
+    pub(crate) amount: Money,
+    /// The provider's name of the charge that this pays out; none when the money is the
+    /// platform's own.
+    pub(crate) charge: Option<String>,
+}
+
+impl Transfer {
+    /// Groups a charge and its transfer at the provider.
+    #[must_use]
+    pub(crate) fn group(&self) -> String {
+        self.payout.to_string()
+    }
+}
+
+/// What a payer is charged.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    /// The idempotency key: a payer is charged at most once for it.
+    pub(crate) attempt: Uuid,
+    /// The provider's name of the payer; empty where it needs none.
+    pub(crate) customer: String,
+    pub(crate) payment_method: String,
+    pub(crate) amount: Money,
+    /// The payout, the top-up or the bounty that is paid for.
+    pub(crate) group: String,
+}
+
+/// A transfer that is taken back, or a charge that is given back.
+#[derive(Clone, Debug)]
+pub(crate) struct GiveBack {
+    /// The idempotency key.
+    pub(crate) attempt: Uuid,
+    /// The provider's name of what is undone.
+    pub(crate) reference: String,
     pub(crate) amount: Money,
 }
 
@@ -33,13 +68,30 @@ pub(crate) enum Asked {
     Unclear,
 }
 
+/// What a provider knows of the key of a charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AskedCharge {
+    Known(Charged),
+    /// The call never arrived: it may be sent, under the same key.
+    NeverArrived,
+    Unclear,
+}
+
 /// A provider.
 #[async_trait]
 pub(crate) trait Rail: Send + Sync {
-    /// Moves money, at most once per key.
+    /// Moves money to somebody, at most once per key.
     async fn send(&self, transfer: &Transfer) -> Answer;
-    /// Asks what became of a call, without moving anything.
+    /// Asks what became of a transfer, without moving anything.
     async fn ask(&self, attempt: Uuid) -> Asked;
+    /// Takes money from a payer, at most once per key.
+    async fn charge(&self, charge: &Charge) -> Charged;
+    /// Asks what became of a charge, without moving anything.
+    async fn ask_charge(&self, attempt: Uuid) -> AskedCharge;
+    /// Takes a transfer back, at most once per key; the reference is that of the reversal.
+    async fn reverse(&self, back: &GiveBack) -> Answer;
+    /// Gives a charge back to its payer, at most once per key; the reference is that of the refund.
+    async fn refund(&self, back: &GiveBack) -> Answer;
 }
 
 /// The rail that serves a method; none for what people record. Stripe itself takes the sandbox's

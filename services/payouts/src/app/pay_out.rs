@@ -172,6 +172,7 @@ async fn call_or_ask(db: Db, attempt: Attempt, fresh: bool) -> Answer {
         payout: attempt.payout,
         account: attempt.account,
         amount: attempt.amount,
+        charge: None,
     };
     if fresh {
         return rail.send(&transfer).await;

@@ -102,6 +102,7 @@ mod tests {
     use quittance_kernel::Currency;
 
     use super::*;
+    use crate::domain::shares::Share;
 
     #[test]
     fn a_report_is_checked_and_divided() {
@@ -121,7 +122,7 @@ mod tests {
             (done.total, done.division.residual, done.platform_fee()),
             (200_000, 160_000, 4_000)
         );
-        let paid: Vec<_> = done.division.shares.iter().map(|share| share.payout()).collect();
+        let paid: Vec<_> = done.division.shares.iter().map(Share::payout).collect();
         assert_eq!((paid, done.names), (vec![27_000, 9_000], vec!["A".to_owned(), "B".to_owned()]));
     }
 }

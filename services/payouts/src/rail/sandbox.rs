@@ -1,5 +1,12 @@
 //! A provider that moves nothing and behaves as the account's id says. What it remembers is in a
 //! table, so that it survives a crash of ours as a real one would.
+//!
+//! It charges as the payment method's id says: `pm_decline_…` declines, `pm_flaky_…` is busy twice,
+//! `pm_timeout_…` takes the money and says nothing, `pm_slow_…` is slow, `pm_action_…` has to be
+//! confirmed (`pm_action_never_…` never is, `pm_action_decline_…` is refused then); any other one
+//! succeeds.
+
+mod charges;
 
 use std::time::Duration;
 
@@ -9,8 +16,9 @@ use quittance_chassis::db::{Column, Db, Insert, WriteError, WriteSet};
 use sea_orm::{DbErr, FromQueryResult};
 use uuid::Uuid;
 
-use super::{Asked, Rail, Transfer};
+use super::{Asked, AskedCharge, Charge, GiveBack, Rail, Transfer};
 use crate::domain::attempt::Answer;
+use crate::domain::charge::Charged;
 use crate::store::Sql;
 
 /// How long `acct_slow_…` takes.
@@ -111,7 +119,7 @@ impl Rail for Sandbox {
             }
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(error = %quittance_chassis::problem::chain(&error), "sandbox");
+                noticed(&error);
                 Answer::Unknown
             }
         }
@@ -124,4 +132,43 @@ impl Rail for Sandbox {
             Err(_) => Asked::Unclear,
         }
     }
+
+    async fn charge(&self, charge: &Charge) -> Charged {
+        let is = |prefix: &str| charge.payment_method.starts_with(prefix);
+        if is("pm_slow_") {
+            tokio::time::sleep(SLOW).await;
+        }
+        match self.take_charge(charge).await {
+            // The money was taken, and the answer is lost on its way.
+            Ok(Charged::Succeeded { .. }) if is("pm_timeout_") => Charged::Unknown,
+            Ok(charged) => charged,
+            Err(error) => {
+                noticed(&error);
+                Charged::Unknown
+            }
+        }
+    }
+
+    async fn ask_charge(&self, attempt: Uuid) -> AskedCharge {
+        match self.asked_charge(attempt).await {
+            Ok(Some(charged)) => AskedCharge::Known(charged),
+            Ok(None) => AskedCharge::NeverArrived,
+            Err(error) => {
+                noticed(&error);
+                AskedCharge::Unclear
+            }
+        }
+    }
+
+    async fn reverse(&self, back: &GiveBack) -> Answer {
+        self.give_back("trr", back).await
+    }
+
+    async fn refund(&self, back: &GiveBack) -> Answer {
+        self.give_back("re", back).await
+    }
+}
+
+fn noticed(error: &WriteError) {
+    tracing::warn!(error = %quittance_chassis::problem::chain(error), "sandbox");
 }

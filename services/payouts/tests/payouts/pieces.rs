@@ -34,9 +34,10 @@ impl World {
     }
 
     async fn room_again(&self) {
-        match self.db.backend() {
-            DbBackend::Sqlite => self.execute("DROP TRIGGER no_room").await,
-            _ => self.execute("DROP TRIGGER no_room ON payout_items").await,
+        if self.db.backend() == DbBackend::Sqlite {
+            self.execute("DROP TRIGGER no_room").await;
+        } else {
+            self.execute("DROP TRIGGER no_room ON payout_items").await;
         }
     }
 }
