@@ -101,6 +101,7 @@ impl Distribution {
 mod tests {
     use quittance_kernel::Currency;
 
+    use super::super::shares::Share;
     use super::*;
 
     #[test]
@@ -121,7 +122,7 @@ mod tests {
             (done.total, done.division.residual, done.platform_fee()),
             (200_000, 160_000, 4_000)
         );
-        let paid: Vec<_> = done.division.shares.iter().map(|share| share.payout()).collect();
+        let paid: Vec<_> = done.division.shares.iter().map(Share::payout).collect();
         assert_eq!((paid, done.names), (vec![27_000, 9_000], vec!["A".to_owned(), "B".to_owned()]));
     }
 }

@@ -34,10 +34,8 @@ impl World {
     }
 
     async fn room_again(&self) {
-        match self.db.backend() {
-            DbBackend::Sqlite => self.execute("DROP TRIGGER no_room").await,
-            _ => self.execute("DROP TRIGGER no_room ON payout_items").await,
-        }
+        let of_table = if self.db.backend() == DbBackend::Sqlite { "" } else { " ON payout_items" };
+        self.execute(&format!("DROP TRIGGER no_room{of_table}")).await;
     }
 }
 
