@@ -101,6 +101,7 @@ impl Distribution {
 mod tests {
     use quittance_kernel::Currency;
 
+    use super::super::shares::Share;
     use super::*;
     use crate::domain::shares::Share;
 

@@ -34,11 +34,8 @@ impl World {
     }
 
     async fn room_again(&self) {
-        if self.db.backend() == DbBackend::Sqlite {
-            self.execute("DROP TRIGGER no_room").await;
-        } else {
-            self.execute("DROP TRIGGER no_room ON payout_items").await;
-        }
+        let of_table = if self.db.backend() == DbBackend::Sqlite { "" } else { " ON payout_items" };
+        self.execute(&format!("DROP TRIGGER no_room{of_table}")).await;
     }
 }
 
