@@ -103,7 +103,6 @@ mod tests {
 
     use super::super::shares::Share;
     use super::*;
-    use crate::domain::shares::Share;
 
     #[test]
     fn a_report_is_checked_and_divided() {
