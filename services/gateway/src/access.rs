@@ -68,6 +68,10 @@ pub(crate) const fn public(method: Method, path: &'static str) -> Row {
 
 /// All routes of the OpenAPI document, each once.
 pub(crate) const TABLE: &[Row] = &[
+    // Whoever has signed it is checked by payouts.
+    public(Method::POST, "/webhooks/stripe"),
+    // Plays a provider's pages, where there is no provider.
+    public(Method::GET, "/sandbox/onboarding/{id}"),
     public(Method::GET, "/healthz"),
     public(Method::GET, "/readyz"),
     public(Method::GET, "/metrics"),
@@ -158,6 +162,7 @@ pub(crate) const TABLE: &[Row] = &[
     post("/api/admin/payouts/{id}/retry", ADMINS),
     get("/api/me/payout-account", PEOPLE),
     put("/api/me/payout-account", FILERS),
+    post("/api/me/payout-account/onboarding-link", FILERS),
     get("/api/admin/members/{id}/payout-account", TREASURY),
     get("/api/admin/minimum-amounts", TREASURY),
     put("/api/admin/minimum-amounts", ADMINS),

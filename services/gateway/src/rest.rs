@@ -24,6 +24,7 @@ mod me;
 mod member;
 mod members;
 mod notifications;
+mod onboarding;
 mod overview;
 mod partner_payouts;
 mod partners;
@@ -47,6 +48,7 @@ mod stream;
 mod submissions;
 mod triage;
 mod verify;
+mod webhooks;
 
 pub(crate) use attachments::{download, is_no_file};
 pub(crate) use balance::export as export_balance;
@@ -100,6 +102,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         schedules::routes(),
         holds::routes(),
         accounts::routes(),
+        onboarding::routes(),
+        webhooks::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),

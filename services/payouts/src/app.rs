@@ -16,6 +16,7 @@ mod job_error;
 mod jobs;
 mod lifecycle_error;
 mod move_payouts;
+mod onboarding;
 mod partner_error;
 mod pay;
 mod pay_out;
@@ -40,9 +41,11 @@ mod schedules;
 mod stream;
 mod undo;
 mod void_earnings;
+mod webhooks;
 
 use std::sync::Arc;
 
+use quittance_chassis::config::{Config, ConfigError};
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
@@ -94,6 +97,8 @@ pub struct Payouts {
     policy: Policy,
     /// Wakes whoever calls providers.
     due: Arc<Notify>,
+    /// Wakes whoever asks how accounts stand.
+    accounts_due: Arc<Notify>,
     keys: Keyring,
     /// Cancelled when work that takes long is to stop in good order.
     stopping: CancellationToken,
@@ -116,6 +121,7 @@ impl Payouts {
             pools,
             policy,
             due: Arc::default(),
+            accounts_due: Arc::default(),
             keys: Keyring::default(),
             stopping: CancellationToken::new(),
         }
@@ -125,6 +131,11 @@ impl Payouts {
     #[must_use]
     pub fn sealing_with(self, keys: Keyring) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, on the rails that are configured.
+    pub fn on_rails(self, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { rails: self.rails.configured(config)?, ..self })
     }
 
     /// The same, whose jobs stop in good order when this is cancelled.

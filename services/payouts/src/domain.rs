@@ -13,6 +13,7 @@ pub(crate) mod hold;
 pub(crate) mod job;
 pub(crate) mod lifecycle;
 pub(crate) mod limits;
+pub(crate) mod onboarding;
 pub(crate) mod order;
 pub(crate) mod partner;
 pub(crate) mod payout;

@@ -11,7 +11,7 @@ mod grpc;
 mod keyring;
 mod metrics;
 mod migrations;
-#[expect(dead_code, reason = "what follows an approval charges next")]
+#[cfg_attr(not(test), expect(dead_code, reason = "what follows an approval charges next"))]
 mod rail;
 mod store;
 
@@ -86,6 +86,7 @@ async fn begin(
     let sealer = audit::spawn(db.clone(), start.shutdown.clone());
     let relay = relay::spawn(db.clone(), bus, "payouts", start.shutdown.clone());
     let paying = payouts.clone().pay_out(start.shutdown.clone());
+    let asking = payouts.clone().watch_accounts(start.shutdown.clone());
     let watching = payouts.clone().watch_jobs(start.shutdown.clone());
     let clock = keeps_time.then(|| Timekeeper::new(payouts.clone()).spawn(start.shutdown.clone()));
     let server = GrpcServer::new("payouts", verifier, ACCESS)
@@ -101,6 +102,7 @@ async fn begin(
         sweeping.await.context("the sweep panicked")?;
         sealer.await.context("the sealer panicked")?;
         paying.await.context("the calls to providers panicked")?;
+        asking.await.context("the questions about accounts panicked")?;
         watching.await.context("the watch over jobs panicked")?;
         if let Some(clock) = clock {
             clock.await.context("the clock of jobs panicked")?;
@@ -115,10 +117,11 @@ fn service(config: &Config, db: db::Db, issues: Client) -> anyhow::Result<Payout
     let keys = Keyring::from_config(config)?;
     let policy = Policy {
         leads_may_pay: config.policy.leads_may_pay,
-        sandbox_closed: config.mode == Mode::Production,
+        sandbox_closed: config.mode == Mode::Production
+            && config.rails.stripe.secret_key.is_none(),
         account_cooldown_hours: config.policy.account_cooldown_hours,
     };
-    Ok(Payouts::new(db, issues, policy).sealing_with(keys))
+    Ok(Payouts::new(db, issues, policy).sealing_with(keys).on_rails(config)?)
 }
 
 /// In development nobody runs migrations by hand.

@@ -2,10 +2,12 @@
 //! records it.
 
 mod sandbox;
+mod stripe;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use quittance_chassis::config::{Config, ConfigError};
 use quittance_chassis::db::Db;
 use quittance_kernel::{Method, Money, PayoutId};
 use uuid::Uuid;
@@ -14,6 +16,7 @@ use crate::domain::attempt::Answer;
 use crate::domain::charge::Charged;
 
 pub(crate) use sandbox::Sandbox;
+pub(crate) use stripe::{About, AccountLink, ProviderEvent, Stripe};
 
 /// What a provider is asked to pay to somebody.
 #[derive(Clone, Debug)]
@@ -95,23 +98,50 @@ pub(crate) trait Rail: Send + Sync {
     async fn refund(&self, back: &GiveBack) -> Answer;
 }
 
+/// What the sandbox and Stripe are called where it matters who has said something.
+pub(crate) const SANDBOX: &str = "sandbox";
+pub(crate) const STRIPE: &str = "stripe";
+
 /// The rails of this installation. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Rails {
     db: Db,
+    stripe: Option<Stripe>,
 }
 
 impl Rails {
     /// The sandbox alone.
     #[must_use]
     pub(crate) fn new(db: Db) -> Self {
-        Self { db }
+        Self { db, stripe: None }
     }
 
-    /// The rail that serves a method; none for what people record. Stripe itself takes the
-    /// sandbox's place here once it is configured.
+    /// The same, with Stripe in the sandbox's place if it is configured.
+    pub(crate) fn configured(self, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { stripe: Stripe::from_config(config)?, ..self })
+    }
+
+    /// The rail that serves a method; none for what people record.
     #[must_use]
     pub(crate) fn of(&self, method: Method) -> Option<Arc<dyn Rail>> {
-        (!method.is_manual()).then(|| Arc::new(Sandbox::new(self.db.clone())) as Arc<dyn Rail>)
+        if method.is_manual() {
+            return None;
+        }
+        match &self.stripe {
+            Some(stripe) => Some(Arc::new(stripe.clone())),
+            None => Some(Arc::new(Sandbox::new(self.db.clone()))),
+        }
+    }
+
+    /// Stripe, where it moves the money.
+    #[must_use]
+    pub(crate) fn stripe(&self) -> Option<&Stripe> {
+        self.stripe.as_ref()
+    }
+
+    /// Who says how accounts stand.
+    #[must_use]
+    pub(crate) fn name(&self) -> &'static str {
+        if self.stripe.is_some() { STRIPE } else { SANDBOX }
     }
 }

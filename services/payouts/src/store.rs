@@ -20,6 +20,8 @@ pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod profit;
+pub(crate) mod provider_account;
+pub(crate) mod provider_event;
 pub(crate) mod queue;
 pub(crate) mod quote;
 pub(crate) mod rail;

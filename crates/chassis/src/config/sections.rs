@@ -221,12 +221,16 @@ section! {
 section! {
     /// Stripe Connect.
     Stripe {
-        /// Secret key. Without it the rail is off.
+        /// Secret key. With it the method `stripe` moves real money; without it the sandbox plays it, and in production nobody is paid by it. Development refuses live keys.
         secret_key: Option<SecretString> = None,
-        /// Address of the API, for tests.
+        /// Address of the API: <https://api.stripe.com>, or a server that speaks its language.
         base_url: Option<String> = None,
-        /// Secret with which incoming webhooks are signed.
+        /// Secret with which incoming webhooks are signed; during a rotation several, separated by commas.
         webhook_secret: Option<SecretString> = None,
+        /// Where people come back to from the provider's onboarding pages: the dashboard, as browsers reach it.
+        return_url: String = "http://127.0.0.1:8080/app".to_owned(),
+        /// Milliseconds after which an unanswered call counts as unknown, and is asked for. Less than 10,000.
+        timeout_ms: u64 = 8_000,
     }
 }
 

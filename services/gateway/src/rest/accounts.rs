@@ -15,7 +15,7 @@ use crate::auth::Caller;
 use crate::extract::{Body, Segments};
 use crate::problem::Problem;
 use crate::reply::required;
-use crate::rest::shapes::{Id, time};
+use crate::rest::shapes::{Id, some, time};
 use crate::state::Gateway;
 use crate::words::Method;
 
@@ -52,6 +52,12 @@ struct PayoutAccount {
     changed_at: Option<DateTime<Utc>>,
     /// From when on it is paid after a change; null when that is now.
     payable_at: Option<DateTime<Utc>>,
+    /// Whether the provider pays to it; null where people pay.
+    onboarded: Option<bool>,
+    /// unknown, onboarded, incomplete, restricted or missing; null where people pay.
+    standing: Option<String>,
+    /// What is in the way, in the provider's words.
+    standing_reason: Option<String>,
 }
 
 impl From<wire::PayoutAccount> for PayoutAccount {
@@ -64,6 +70,9 @@ impl From<wire::PayoutAccount> for PayoutAccount {
             created_at: time(of.create_time),
             changed_at: time(of.change_time),
             payable_at: time(of.payable_time),
+            onboarded: some(of.standing.clone()).map(|standing| standing == "onboarded"),
+            standing: some(of.standing),
+            standing_reason: some(of.standing_reason),
         }
     }
 }

@@ -10,10 +10,20 @@ use super::read_payouts::sees;
 use super::{Error, Payouts};
 use crate::domain::account::{AccountError, Number, PayoutAccount};
 use crate::domain::limits::{Limits, Minimum};
+use crate::domain::onboarding::{ProviderAccount, Seen, Standing};
+use crate::domain::rail::is_onboarded;
+use crate::rail::{SANDBOX, STRIPE};
 use crate::store;
 
-/// An account, and from when on it is paid if that is not now.
-pub(crate) type Shown = (PayoutAccount, Option<Timestamp>);
+/// An account, as its owner sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) account: PayoutAccount,
+    /// From when on it is paid, if that is not now.
+    pub(crate) payable_at: Option<Timestamp>,
+    /// How it stands with its provider; nothing where people pay.
+    pub(crate) seen: Option<Seen>,
+}
 
 impl Payouts {
     /// How long a changed account waits.
@@ -21,9 +31,28 @@ impl Payouts {
         TimeDelta::hours(self.policy.account_cooldown_hours.into())
     }
 
-    fn shown(&self, account: PayoutAccount, now: Timestamp) -> Shown {
+    fn shown(
+        &self,
+        account: PayoutAccount,
+        number: &str,
+        known: Option<&ProviderAccount>,
+        now: Timestamp,
+    ) -> Shown {
         let payable_at = account.payable_at(self.cooldown(), now);
-        (account, payable_at)
+        let seen = (!account.method.is_manual()).then(|| {
+            let rail = self.rails.name();
+            let known = known.filter(|known| known.rail == rail && known.account == number);
+            let unasked = || Seen {
+                standing: match (rail, is_onboarded(rail, number, None)) {
+                    (_, true) => Standing::Onboarded,
+                    (SANDBOX, false) => Standing::Incomplete,
+                    (_, false) => Standing::Unknown,
+                },
+                reason: String::new(),
+            };
+            known.map_or_else(unasked, |known| known.seen.clone())
+        });
+        Shown { account, payable_at, seen }
     }
 
     /// Lists the accounts of a member, masked. Members see their own.
@@ -33,7 +62,21 @@ impl Payouts {
             return Err(AccountError::MemberNotFound(member).into());
         }
         let found = store::account::of_member(&self.db, ctx.organization(), member).await?;
-        Ok(found.into_iter().map(|kept| self.shown(kept.account, ctx.now)).collect())
+        let executed = found.iter().filter(|kept| !kept.account.method.is_manual());
+        let ids = executed.map(|kept| kept.account.id).collect();
+        let known = store::provider_account::of(self.db.conn(), ids).await?;
+        let mut accounts = Vec::with_capacity(found.len());
+        for kept in found {
+            // Only what its provider is asked about is opened.
+            let number = if kept.account.method.is_manual() {
+                String::new()
+            } else {
+                self.keys.open(&kept.bound(), &kept.sealed)?
+            };
+            let known = known.get(&kept.account.id);
+            accounts.push(self.shown(kept.account, &number, known, ctx.now));
+        }
+        Ok(accounts)
     }
 
     /// Sets the caller's account of a method. The same number again changes nothing, so that
@@ -47,29 +90,64 @@ impl Payouts {
             if let Some(kept) = &before
                 && self.keys.open(&kept.bound(), &kept.sealed)? == number.plain
             {
-                return Ok(self.shown(kept.account.clone(), ctx.now));
+                let known = vec![kept.account.id];
+                let known = store::provider_account::of(self.db.conn(), known).await?;
+                let known = known.get(&kept.account.id);
+                return Ok(self.shown(kept.account.clone(), &number.plain, known, ctx.now));
             }
             let before = before.map(|kept| kept.account);
-            let after = PayoutAccount {
-                id: before.as_ref().map_or_else(Uuid::now_v7, |before| before.id),
-                member,
-                method: number.method,
-                masked: number.masked(),
-                version: before.as_ref().map_or(1, |before| before.version + 1),
-                changed_at: before.as_ref().map(|_| ctx.now),
-                created_at: before.as_ref().map_or(ctx.now, |before| before.created_at),
-            };
-            let bound = store::account::bound(organization, member, number.method);
-            let sealed = self.keys.seal(&bound, &number.plain)?;
-            fail_point!("accounts::before_write");
-            let wrote = self.wrote(|| {
-                store::account::set(ctx, self.db.service(), &after, &sealed, before.as_ref())
-            });
-            if wrote.await? {
-                return Ok(self.shown(after, ctx.now));
+            if let Some(after) = self.keep_account(ctx, number, before.as_ref()).await? {
+                return Ok(self.shown(after, &number.plain, None, ctx.now));
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Keeps the first account of a method; nothing if there is one by now.
+    pub(super) async fn first_account(
+        &self,
+        ctx: &Ctx,
+        number: &Number,
+    ) -> Result<Option<PayoutAccount>, Error> {
+        self.keep_account(ctx, number, None).await
+    }
+
+    /// Writes a number in the place of what was there; nothing if that has changed meanwhile.
+    async fn keep_account(
+        &self,
+        ctx: &Ctx,
+        number: &Number,
+        before: Option<&PayoutAccount>,
+    ) -> Result<Option<PayoutAccount>, Error> {
+        let (organization, member) = (ctx.organization(), ctx.member());
+        let after = PayoutAccount {
+            id: before.map_or_else(Uuid::now_v7, |before| before.id),
+            member,
+            method: number.method,
+            masked: number.masked(),
+            version: before.map_or(1, |before| before.version + 1),
+            changed_at: before.map(|_| ctx.now),
+            created_at: before.map_or(ctx.now, |before| before.created_at),
+        };
+        let bound = store::account::bound(organization, member, number.method);
+        let sealed = self.keys.seal(&bound, &number.plain)?;
+        fail_point!("accounts::before_write");
+        // Stripe says whether it can be paid to; the sandbox goes by its name.
+        let asked = !number.method.is_manual() && self.rails.stripe().is_some();
+        let wrote = self.wrote(|| {
+            let mut set = store::account::set(ctx, self.db.service(), &after, &sealed, before);
+            if asked {
+                let (owner, standing) = ((organization, member), Standing::Unknown);
+                let (id, plain) = (after.id, &number.plain);
+                set.insert(store::provider_account::expect(
+                    owner, id, STRIPE, plain, standing, ctx.now,
+                ));
+            }
+            set
+        });
+        let wrote = wrote.await?;
+        self.accounts_due.notify_one();
+        Ok(wrote.then_some(after))
     }
 
     /// What limits payments at this moment.

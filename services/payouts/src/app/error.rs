@@ -16,7 +16,8 @@ use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::plan::PlanError;
 use crate::domain::profit::ProfitError;
-use crate::domain::rail::RailError;
+use crate::domain::onboarding::ProviderError;
+use crate::domain::rail::{RailError, SignatureError};
 use crate::domain::schedule::ScheduleError;
 use crate::keyring::SealError;
 use crate::store::StoreError;
@@ -40,6 +41,10 @@ pub enum Error {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Rail(#[from] RailError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     #[error(transparent)]
     Profit(#[from] ProfitError),
     #[error(transparent)]
@@ -91,6 +96,8 @@ impl Problem for Error {
             Self::Partner(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
             Self::Rail(error) => error.code(),
+            Self::Provider(error) => error.code(),
+            Self::Signature(error) => error.code(),
             Self::Account(error) => error.code(),
             Self::Job(error) => error.code(),
             Self::Schedule(error) => error.code(),
@@ -126,6 +133,8 @@ impl Problem for Error {
             Self::Partner(error) => error.reason(),
             Self::Lifecycle(error) => error.reason(),
             Self::Rail(error) => error.reason(),
+            Self::Provider(error) => error.reason(),
+            Self::Signature(error) => error.reason(),
             Self::Account(error) => error.reason(),
             Self::Job(error) => error.reason(),
             Self::Schedule(error) => error.reason(),
@@ -170,6 +179,8 @@ impl Problem for Error {
             Self::Profit(error) => error.fields(),
             Self::Total(_)
             | Self::Rail(_)
+            | Self::Provider(_)
+            | Self::Signature(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)
@@ -196,6 +207,8 @@ impl Problem for Error {
             Self::Hold(error) => error.metadata(),
             Self::Order(_)
             | Self::Rail(_)
+            | Self::Provider(_)
+            | Self::Signature(_)
             | Self::Total(_)
             | Self::Account(_)
             | Self::Job(_)

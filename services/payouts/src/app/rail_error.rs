@@ -2,12 +2,14 @@
 
 use tonic::Code;
 
-use crate::domain::rail::RailError;
+use crate::domain::onboarding::ProviderError;
+use crate::domain::rail::{RailError, SignatureError};
 
 impl RailError {
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::BatchNotFound(_) => Code::NotFound,
+            Self::BatchNotFound(_) | Self::LinkExpired => Code::NotFound,
+            Self::NoEvent => Code::InvalidArgument,
             Self::NotOnboarded(_) | Self::CoolingDown(_) | Self::NoLongerOwed => {
                 Code::FailedPrecondition
             }
@@ -21,6 +23,43 @@ impl RailError {
             Self::NotOnboarded(_) => "PAYEE_NOT_ONBOARDED",
             Self::CoolingDown(_) => "ACCOUNT_COOLING_DOWN",
             Self::NoLongerOwed => "NO_LONGER_OWED",
+            Self::LinkExpired => "ONBOARDING_LINK_EXPIRED",
+            Self::NoEvent => "WEBHOOK_UNREADABLE",
+        }
+    }
+}
+
+impl ProviderError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Refused(_) => Code::FailedPrecondition,
+            Self::Unavailable => Code::Unavailable,
+        }
+    }
+
+    /// Stable, and part of the API.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "PROVIDER_REFUSED",
+            Self::Unavailable => "PROVIDER_UNAVAILABLE",
+        }
+    }
+}
+
+impl SignatureError {
+    pub(super) fn code(self) -> Code {
+        match self {
+            Self::NotSetUp => Code::NotFound,
+            Self::Forged | Self::Stale => Code::InvalidArgument,
+        }
+    }
+
+    /// Stable, and part of the API.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NotSetUp => "WEBHOOKS_NOT_SET_UP",
+            Self::Forged => "WEBHOOK_SIGNATURE_INVALID",
+            Self::Stale => "WEBHOOK_TOO_OLD",
         }
     }
 }

@@ -52,10 +52,12 @@ impl Payouts {
         members: Vec<Uuid>,
     ) -> Result<HashMap<MemberId, (String, PayoutAccount)>, Error> {
         let kept = store::account::of_method(conn, ctx.organization(), rail, members).await?;
+        let known = kept.iter().map(|kept| kept.account.id).collect();
+        let known = store::provider_account::of(conn, known).await?;
         let mut accounts = HashMap::new();
         for kept in kept {
             let number = self.keys.open(&kept.bound(), &kept.sealed)?;
-            if is_onboarded(&number) {
+            if is_onboarded(self.rails.name(), &number, known.get(&kept.account.id)) {
                 accounts.insert(kept.account.member, (number, kept.account));
             }
         }
@@ -69,14 +71,15 @@ impl Payouts {
         organizations: Vec<Uuid>,
         members: Vec<Uuid>,
     ) -> Result<HashMap<(OrganizationId, MemberId, Method), String>, Error> {
+        let mut kept = store::account::of_members(conn, organizations, members).await?;
+        kept.retain(|kept| !kept.account.method.is_manual());
+        let known = kept.iter().map(|kept| kept.account.id).collect();
+        let known = store::provider_account::of(conn, known).await?;
         let mut accounts = HashMap::new();
-        for kept in store::account::of_members(conn, organizations, members).await? {
+        for kept in kept {
             let method = kept.account.method;
-            if method.is_manual() {
-                continue;
-            }
             let number = self.keys.open(&kept.bound(), &kept.sealed)?;
-            if is_onboarded(&number) {
+            if is_onboarded(self.rails.name(), &number, known.get(&kept.account.id)) {
                 accounts.insert((kept.organization, kept.account.member, method), number);
             }
         }

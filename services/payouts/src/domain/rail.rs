@@ -2,6 +2,8 @@
 
 use quittance_kernel::{BatchId, MemberId, Timestamp};
 
+use super::onboarding::{ProviderAccount, Standing};
+
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RailError {
@@ -14,12 +16,33 @@ pub enum RailError {
     /// What failed has been paid in another way since, or is no longer owed.
     #[error("an issue of this payout is paid otherwise or no longer owed")]
     NoLongerOwed,
+    /// A link that was made too long ago, or never.
+    #[error("this link is not good any more, ask for another one")]
+    LinkExpired,
+    /// A signed body that is no event.
+    #[error("the body is no event")]
+    NoEvent,
 }
 
-/// Whether an account can be paid to yet: that of `acct_pending_…` is not set up.
+/// Why a webhook is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    #[error("webhooks are not set up here")]
+    NotSetUp,
+    #[error("the signature is not the provider's")]
+    Forged,
+    #[error("the signature is too old or from the future")]
+    Stale,
+}
+
+/// Whether an account can be paid to yet: `known` is how it stood when its provider was last asked.
+/// The sandbox is not asked: all but `acct_pending_…` are set up from the start.
 #[must_use]
-pub(crate) fn is_onboarded(account: &str) -> bool {
-    !account.starts_with("acct_pending_")
+pub(crate) fn is_onboarded(rail: &str, account: &str, known: Option<&ProviderAccount>) -> bool {
+    match known.filter(|known| known.rail == rail && known.account == account) {
+        Some(known) => known.seen.standing == Standing::Onboarded,
+        None => rail == "sandbox" && !account.starts_with("acct_pending_"),
+    }
 }
 
 /// How far a batch is.
@@ -36,10 +59,34 @@ pub(crate) struct Progress {
 
 #[cfg(test)]
 mod tests {
+    use super::super::onboarding::Seen;
     use super::*;
 
     #[test]
-    fn an_account_that_is_not_set_up_cannot_be_paid_to() {
-        assert!(is_onboarded("acct_ok_1") && !is_onboarded("acct_pending_1"));
+    fn the_sandbox_believes_names_and_stripe_only_what_it_was_asked() {
+        let known = |rail, account: &str, standing| ProviderAccount {
+            id: uuid::Uuid::nil(),
+            rail,
+            account: account.to_owned(),
+            seen: Seen { standing, reason: String::new() },
+            asked: 0,
+            version: 1,
+            updated_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        assert!(is_onboarded("sandbox", "acct_ok_1", None));
+        assert!(!is_onboarded("sandbox", "acct_pending_1", None));
+        assert!(!is_onboarded("stripe", "acct_ok_1", None), "nobody has asked yet");
+        for (rail, standing, expected) in [
+            ("stripe", Standing::Onboarded, true),
+            ("stripe", Standing::Incomplete, false),
+            ("stripe", Standing::Restricted, false),
+            ("sandbox", Standing::Onboarded, true),
+        ] {
+            let known = known(rail, "acct_pending_1", standing);
+            assert_eq!(is_onboarded(rail, "acct_pending_1", Some(&known)), expected);
+            assert!(!is_onboarded("stripe", "acct_2", Some(&known)), "another account");
+        }
+        let played = known("sandbox", "acct_1", Standing::Onboarded);
+        assert!(!is_onboarded("stripe", "acct_1", Some(&played)), "the sandbox has said so");
     }
 }

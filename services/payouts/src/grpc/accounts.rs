@@ -6,15 +6,20 @@ use quittance_kernel::{MemberId, Money};
 use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountService;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::convert;
 use crate::app::{Error, Payouts, Shown};
 use crate::domain::account::{Given, Number};
 use crate::domain::limits::Minimum;
 use crate::domain::partner::PartnerError;
+use crate::rail::AccountLink;
 
-fn account((account, payable_at): Shown) -> proto::PayoutAccount {
+fn account(Shown { account, payable_at, seen }: Shown) -> proto::PayoutAccount {
+    let standing = seen.as_ref().map(|seen| seen.standing.as_str().to_owned());
     proto::PayoutAccount {
+        standing: standing.unwrap_or_default(),
+        standing_reason: seen.map(|seen| seen.reason).unwrap_or_default(),
         member_id: account.member.to_string(),
         method: convert::wire_method(account.method).into(),
         masked: account.masked,
@@ -61,6 +66,32 @@ impl PayoutAccountService for Payouts {
         let done: Result<Shown, Status> =
             detached(async move { payouts.set_account(&caller.ctx, &number).await }).await;
         Ok(Response::new(proto::SetPayoutAccountResponse { account: Some(account(done?)) }))
+    }
+
+    async fn create_onboarding_link(
+        &self,
+        request: Request<proto::CreateOnboardingLinkRequest>,
+    ) -> Result<Response<proto::CreateOnboardingLinkResponse>, Status> {
+        let caller = caller(&request)?;
+        let payouts = self.clone();
+        let link: Result<AccountLink, Status> =
+            detached(async move { payouts.onboarding_link(&caller.ctx).await }).await;
+        let AccountLink { url, expires_at } = link?;
+        let expire_time = Some(convert::time(expires_at));
+        Ok(Response::new(proto::CreateOnboardingLinkResponse { url, expire_time }))
+    }
+
+    async fn play_onboarding(
+        &self,
+        request: Request<proto::PlayOnboardingRequest>,
+    ) -> Result<Response<proto::PlayOnboardingResponse>, Status> {
+        let caller = caller(&request)?;
+        let link: Uuid = convert::id("link_id", &request.get_ref().link_id)?;
+        let payouts = self.clone();
+        let done: Result<(), Status> =
+            detached(async move { payouts.play_onboarding(&caller.ctx, link).await }).await;
+        done?;
+        Ok(Response::new(proto::PlayOnboardingResponse {}))
     }
 
     async fn list_minimum_amounts(

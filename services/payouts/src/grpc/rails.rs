@@ -55,4 +55,18 @@ impl RailService for Payouts {
             detached(async move { payouts.retry(&caller.ctx, id, key.as_ref(), answer).await });
         Ok(reply(done.await?))
     }
+
+    async fn receive_webhook(
+        &self,
+        request: Request<proto::ReceiveWebhookRequest>,
+    ) -> Result<Response<proto::ReceiveWebhookResponse>, Status> {
+        let caller = caller(&request)?;
+        let proto::ReceiveWebhookRequest { payload, signature } = request.into_inner();
+        let payouts = self.clone();
+        let work =
+            async move { payouts.receive_webhook(&caller.ctx, &payload, &signature).await };
+        let done: Result<(), Status> = detached(work).await;
+        done?;
+        Ok(Response::new(proto::ReceiveWebhookResponse {}))
+    }
 }

@@ -125,6 +125,23 @@ pub(crate) async fn sealed_otherwise(
     sql.all::<Row, _>(db.conn()).await?.into_iter().map(kept).collect()
 }
 
+/// Accounts of the method `stripe`, those after `after`, of which this rail has never said how they
+/// stand.
+pub(super) async fn of_stripe_without_standing(
+    db: &Db,
+    rail: &str,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Kept>, StoreError> {
+    let sql = Sql::new(db.backend(), SELECT)
+        .bind(" WHERE method = ", Method::Stripe.as_str())
+        .bind(" AND id > ", after)
+        .push(" AND NOT EXISTS (SELECT 1 FROM provider_accounts p WHERE p.id = payout_accounts.id")
+        .bind(" AND p.rail = ", rail)
+        .bind(") ORDER BY id LIMIT ", limit);
+    sql.all::<Row, _>(db.conn()).await?.into_iter().map(kept).collect()
+}
+
 /// How many accounts another key than this one has sealed.
 pub(crate) async fn count_otherwise(db: &Db, key: &str) -> Result<i64, StoreError> {
     let text = "SELECT count(*) FROM payout_accounts WHERE key_id <> ";

@@ -1,0 +1,124 @@
+//! What the provider tells us by itself: believed to be its own, noted once, and then looked into.
+//!
+//! An event changes no state of money. It only makes the worker ask sooner than it would have, so
+//! that a lost, doubled, late or early one changes nothing but the time. Verified here rather than
+//! by the gateway: whoever acts on it checks it, and one service less holds a secret.
+
+use quittance_chassis::clock;
+use quittance_chassis::db::{Tx, inbox};
+use quittance_kernel::{Ctx, OrganizationId, Principal};
+
+use super::{Error, Payouts};
+use crate::domain::rail::{RailError, SignatureError};
+use crate::rail::{About, ProviderEvent};
+use crate::store;
+use crate::store::provider_account::Owned;
+use crate::store::provider_event::Touched;
+
+/// The name of this consumer in the inbox.
+const CONSUMER: &str = "stripe.webhooks";
+
+impl Payouts {
+    /// Takes a webhook. What is not about us, or was taken before, does nothing.
+    #[tracing::instrument(name = "webhooks.receive", skip_all)]
+    pub(crate) async fn receive_webhook(
+        &self,
+        ctx: &Ctx,
+        payload: &[u8],
+        signature: &str,
+    ) -> Result<(), Error> {
+        let stripe = self.rails.stripe().ok_or(SignatureError::NotSetUp)?;
+        stripe.verify(payload, signature, clock::now())?;
+        let event = ProviderEvent::parse(payload).ok_or(RailError::NoEvent)?;
+        tracing::debug!(event = event.id, kind = event.kind, "told");
+        if let About::Account(account) = &event.about {
+            let owners = store::provider_account::owners(&self.db, account).await?;
+            // One organization after the other: there is one, unless somebody has copied an id.
+            for owners in owners.chunk_by(|a, b| a.organization == b.organization) {
+                self.ask_about(ctx, &event, owners).await?;
+            }
+            self.accounts_due.notify_one();
+            return Ok(());
+        }
+        match self.touched(&event.about).await? {
+            Some(touched) => self.note_event(ctx, &event, touched).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The row that an event is about.
+    async fn touched(&self, about: &About) -> Result<Option<Touched>, Error> {
+        let found = match about {
+            About::Transfer(key) => store::provider_event::attempt(&self.db, *key).await?,
+            About::TakenBack { attempt, reference, .. } => {
+                let by_key = match attempt {
+                    Some(key) => store::provider_event::attempt(&self.db, *key).await?,
+                    None => None,
+                };
+                match by_key {
+                    Some(found) => Some(found),
+                    None => store::provider_event::attempt_of(&self.db, reference).await?,
+                }
+            }
+            About::Charge(_) | About::Account(_) | About::Nothing => None,
+        };
+        Ok(found)
+    }
+
+    /// Notes an event once, and has its row asked for.
+    async fn note_event(
+        &self,
+        ctx: &Ctx,
+        event: &ProviderEvent,
+        touched: Touched,
+    ) -> Result<(), Error> {
+        let ctx = within(ctx, touched.organization);
+        let mut tx = Tx::begin(&self.db, &ctx).await?;
+        if inbox::first_times(&tx, CONSUMER, &[event.key()]).await?.is_empty() {
+            return Ok(());
+        }
+        tx.note(store::provider_event::entry(event, touched));
+        if !matches!(event.about, About::TakenBack { .. }) {
+            store::provider_event::hurry_attempt(tx.conn(), touched.id, ctx.now).await?;
+        }
+        tx.commit().await.map_err(Error::Write)?;
+        self.due.notify_one();
+        Ok(())
+    }
+
+    /// Notes an event about accounts of one organization, and has the provider asked.
+    async fn ask_about(
+        &self,
+        ctx: &Ctx,
+        event: &ProviderEvent,
+        owners: &[Owned],
+    ) -> Result<(), Error> {
+        let Some(first) = owners.first() else { return Ok(()) };
+        let ctx = within(ctx, first.organization);
+        let mut tx = Tx::begin(&self.db, &ctx).await?;
+        // A place of its own for each organization: the first must not take that of the others.
+        let key = uuid::Uuid::new_v5(&event.key(), first.organization.0.as_bytes());
+        if inbox::first_times(&tx, CONSUMER, &[key]).await?.is_empty() {
+            return Ok(());
+        }
+        for owned in owners {
+            let (organization, id) = (owned.organization, owned.account.id);
+            let touched = Touched { organization, entity: "payout_account", id };
+            tx.note(store::provider_event::entry(event, touched));
+        }
+        let ids = owners.iter().map(|owned| owned.account.id).collect();
+        store::provider_account::ask_now(tx.conn(), ids, ctx.now).await?;
+        tx.commit().await.map_err(Error::Write)?;
+        Ok(())
+    }
+}
+
+/// The provider speaks in nobody's name.
+fn within(ctx: &Ctx, organization: OrganizationId) -> Ctx {
+    Ctx {
+        principal: Principal::service(organization),
+        now: clock::now(),
+        request_id: ctx.request_id.clone(),
+        traceparent: ctx.traceparent.clone(),
+    }
+}
