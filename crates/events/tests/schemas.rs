@@ -164,6 +164,29 @@ fn points() -> events::PointsState {
     }
 }
 
+fn charge() -> events::ChargeState {
+    events::ChargeState {
+        charge_id: Uuid::now_v7(),
+        version: 3,
+        purpose: "payout".into(),
+        subject_id: Uuid::now_v7(),
+        product_id: Uuid::now_v7(),
+        payer_id: Uuid::now_v7(),
+        status: "succeeded".into(),
+        number: 1,
+        currency: "USD".into(),
+        value_minor: 50_000,
+        tip_minor: 0,
+        platform_fee_minor: 5_000,
+        processor_fee_minor: 1_674,
+        rounding_minor: 0,
+        total_minor: 56_674,
+        refunded_minor: 0,
+        reference: "py_1".into(),
+        reason: String::new(),
+    }
+}
+
 fn profit() -> events::ProfitPeriodState {
     events::ProfitPeriodState {
         profit_period_id: Uuid::now_v7(),
@@ -409,6 +432,9 @@ fn every_event_of_bounties_fits_its_published_schema() {
         check(name, points());
     }
     check(kind::PROFIT_PERIOD_DISTRIBUTED, profit());
+    for name in kind::ALL.iter().filter(|name| name.starts_with("charge.")) {
+        check(name, charge());
+    }
 }
 
 /// S1-26 … S1-28 and S1-9 name these fields; a client of the seeds may rely on them.

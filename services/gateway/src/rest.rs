@@ -7,6 +7,7 @@ pub(crate) mod audit;
 mod balance;
 mod batch;
 mod bounties;
+mod bounty_payments;
 mod commission_rules;
 mod commissions;
 mod cycles;
@@ -79,6 +80,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         issues::routes(),
         bounties::routes(),
         submissions::routes(),
+        bounty_payments::routes(),
         reward_pool::routes(),
         profit::routes(),
         attachments::routes(),

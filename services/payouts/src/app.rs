@@ -2,7 +2,10 @@
 
 mod account_error;
 mod accounts;
+mod acting;
 mod approve_plan;
+mod bounty_payments;
+mod charges;
 mod commissions;
 mod commit_plan;
 mod create_payouts;
@@ -18,8 +21,10 @@ mod lifecycle_error;
 mod move_payouts;
 mod partner_error;
 mod pay;
+mod pay_bounty;
 mod pay_out;
 mod pay_plan;
+mod payers;
 mod plan;
 mod plan_error;
 mod policies;
@@ -43,6 +48,7 @@ mod void_earnings;
 
 use std::sync::Arc;
 
+use quittance_chassis::auth::Verifier;
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
@@ -52,8 +58,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
+use acting::Acting;
 
 pub(crate) use accounts::Shown;
+pub(crate) use bounty_payments::ShownPayment;
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
 pub(crate) use create_payouts::Created;
@@ -92,6 +100,7 @@ pub struct Payouts {
     /// Wakes whoever calls providers.
     due: Arc<Notify>,
     keys: Keyring,
+    acting: Acting,
     /// Cancelled when work that takes long is to stop in good order.
     stopping: CancellationToken,
 }
@@ -112,6 +121,7 @@ impl Payouts {
             policy,
             due: Arc::default(),
             keys: Keyring::default(),
+            acting: Acting::default(),
             stopping: CancellationToken::new(),
         }
     }
@@ -120,6 +130,12 @@ impl Payouts {
     #[must_use]
     pub fn sealing_with(self, keys: Keyring) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, which can ask issues by itself: it signs its own tokens.
+    #[must_use]
+    pub fn acting_with(self, verifier: Arc<Verifier>) -> Self {
+        Self { acting: Acting::with(verifier), ..self }
     }
 
     /// The same, whose jobs stop in good order when this is cancelled.

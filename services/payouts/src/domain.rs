@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod approval;
 pub(crate) mod attempt;
+pub(crate) mod bounty_payment;
 pub(crate) mod charge;
 pub(crate) mod commission;
 pub(crate) mod decision;
@@ -15,6 +16,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod partner;
+pub(crate) mod payer;
 pub(crate) mod payout;
 pub(crate) mod payout_machine;
 pub(crate) mod plan;

@@ -25,6 +25,7 @@ use quittance_proto::payouts::v1::escrow_service_server::EscrowServiceServer;
 use quittance_proto::payouts::v1::job_service_server::JobServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
+use quittance_proto::payouts::v1::payer_service_server::PayerServiceServer;
 use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
@@ -50,6 +51,7 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(limited!(PayoutAccountServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
         .add_service(limited!(BountyPayServiceServer::new(payouts.clone())))
+        .add_service(limited!(PayerServiceServer::new(payouts.clone())))
         .add_service(limited!(ProfitShareServiceServer::new(payouts.clone())))
         .add_service(limited!(RailServiceServer::new(payouts.clone())))
         .add_service(limited!(ScheduleServiceServer::new(payouts.clone())))

@@ -3,7 +3,10 @@
 pub(crate) mod account;
 pub(crate) mod approval;
 pub(crate) mod attempt;
+pub(crate) mod bounty_payment;
 pub(crate) mod candidates;
+pub(crate) mod charge;
+pub(crate) mod charge_outcome;
 pub(crate) mod commission;
 pub(crate) mod due;
 pub(crate) mod earning;
@@ -16,6 +19,7 @@ pub(crate) mod outcome;
 pub(crate) mod partner;
 pub(crate) mod partner_read;
 pub(crate) mod partner_undo;
+pub(crate) mod payer;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod policy;

@@ -1,7 +1,7 @@
 //! What a fixed bounty costs (product.md, rule 9; S4-30 … S4-34): the contributor receives all of it,
 //! the founder pays the fees of the platform and of the processor on top.
 
-use quittance_kernel::{Currency, Money};
+use quittance_kernel::{Currency, IssueId, Money};
 
 /// The version of the arithmetic: a quote that was stored says by which it was made.
 pub(crate) const VERSION: i64 = 1;
@@ -10,6 +10,15 @@ pub(crate) const VERSION: i64 = 1;
 const PROCESSOR_BPS: i128 = 290;
 const PROCESSOR_FLAT: i128 = 30;
 const WHOLE: i128 = 10_000;
+
+/// What a quote is made of, and found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) issue: IssueId,
+    pub(crate) value: Money,
+    pub(crate) tip: i64,
+    pub(crate) fee_bps: i32,
+}
 
 /// What a founder pays, part by part: they add up to the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,6 +72,10 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.RailService/GetBatch", TREASURY),
     ("/quittance.payouts.v1.RailService/RetryPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.BountyPayService/GetQuote", OWN),
+    ("/quittance.payouts.v1.BountyPayService/PayBounty", &[Role::Lead, Role::Admin]),
+    ("/quittance.payouts.v1.BountyPayService/GetBountyPayment", OWN),
+    ("/quittance.payouts.v1.PayerService/SetPayer", &[Role::Admin]),
+    ("/quittance.payouts.v1.PayerService/GetPayer", TREASURY),
     ("/quittance.payouts.v1.ProfitShareService/DistributeProfit", &[Role::Admin]),
     ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
     (

@@ -167,6 +167,10 @@ impl Rail for Sandbox {
     async fn refund(&self, back: &GiveBack) -> Answer {
         self.give_back("re", back).await
     }
+
+    fn test_payer(&self) -> Option<&'static str> {
+        Some("pm_card_visa")
+    }
 }
 
 fn noticed(error: &WriteError) {
