@@ -59,6 +59,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
 use acting::Acting;
+use crate::rail::Rails;
 
 pub(crate) use accounts::Shown;
 pub(crate) use bounty_payments::ShownPayment;
@@ -93,6 +94,8 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub struct Payouts {
     db: Db,
+    /// Who moves money for us.
+    rails: Rails,
     issues: IssueServiceClient<Client>,
     bounties: BountyServiceClient<Client>,
     pools: RewardPoolServiceClient<Client>,
@@ -113,8 +116,10 @@ impl Payouts {
         let pools =
             RewardPoolServiceClient::new(issues.clone()).max_decoding_message_size(MAX_ENCODE);
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
+        let rails = Rails::new(db.clone());
         Self {
             db,
+            rails,
             issues,
             bounties,
             pools,

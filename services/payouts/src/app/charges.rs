@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use futures_util::StreamExt as _;
-use quittance_chassis::db::{Db, Journal, Tx, WriteError, WriteSet};
+use quittance_chassis::db::{Journal, Tx, WriteError, WriteSet};
 use quittance_chassis::{clock, fail_point};
 use quittance_kernel::{Ctx, MemberId, PayoutId};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::domain::bounty_payment::BountyPayment;
 use crate::domain::charge::{ChargeAttempt, ChargeState, Charged, Purpose, conclude};
 use crate::domain::lifecycle::Held;
 use crate::domain::payout::{Payout, PayoutState};
-use crate::rail::{self, AskedCharge, Charge};
+use crate::rail::{AskedCharge, Charge, Rails};
 use crate::store;
 use crate::store::charge_outcome::Concluded;
 use crate::store::outcome::Moved;
@@ -48,7 +48,7 @@ impl Payouts {
         let calls = submitted.chain(rest.into_iter().map(|charge| (charge, false)));
         let answered: Vec<(ChargeAttempt, Charged)> = futures_util::stream::iter(calls)
             .map(|(charge, fresh)| {
-                let call = call_or_ask(self.db.clone(), charge.clone(), fresh);
+                let call = call_or_ask(self.rails.clone(), charge.clone(), fresh);
                 async move {
                     // Not cancelled with its timeout: a write of the sandbox must not be cut off.
                     let answer = tokio::time::timeout(PATIENCE, tokio::spawn(call)).await;
@@ -188,8 +188,8 @@ fn failed(ctx: &Ctx, payout: Payout, held: &mut HashMap<PayoutId, Vec<Held>>, co
 }
 
 /// Charges a payer, or asks what became of a charge.
-async fn call_or_ask(db: Db, charge: ChargeAttempt, fresh: bool) -> Charged {
-    let Some(rail) = rail::of(RAIL, &db) else {
+async fn call_or_ask(rails: Rails, charge: ChargeAttempt, fresh: bool) -> Charged {
+    let Some(rail) = rails.of(RAIL) else {
         return Charged::Declined { code: "no_such_rail".to_owned() };
     };
     let group = match charge.purpose {
@@ -206,7 +206,7 @@ async fn call_or_ask(db: Db, charge: ChargeAttempt, fresh: bool) -> Charged {
     if fresh {
         return rail.charge(&call).await;
     }
-    match rail.ask_charge(charge.id).await {
+    match rail.ask_charge(&call).await {
         AskedCharge::Known(charged) => charged,
         AskedCharge::NeverArrived => rail.charge(&call).await,
         AskedCharge::Unclear => Charged::Unknown,

@@ -20,7 +20,6 @@ use crate::domain::earning::{Earning, EarningStatus};
 use crate::domain::eligibility::{Bountied, Candidate, eligible_bounty};
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::quote::Quote;
-use crate::rail;
 use crate::store;
 use crate::store::bounty_payment::{Approved, Start};
 use crate::store::quote::Stored;
@@ -157,7 +156,7 @@ impl Payouts {
     /// Whom to charge: the payer of the product, or where play money will do a test card.
     pub(super) fn funds(&self, payer: Option<(String, String)>) -> Option<Funds> {
         let test =
-            || rail::of(RAIL, &self.db)?.test_payer().map(|card| (String::new(), card.to_owned()));
+            || self.rails.of(RAIL)?.test_payer().map(|card| (String::new(), card.to_owned()));
         let (customer, payment_method) = payer.or_else(test)?;
         Some(Funds::Payer { customer, payment_method })
     }
