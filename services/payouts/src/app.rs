@@ -58,8 +58,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
-use acting::Acting;
 use crate::rail::Rails;
+use acting::Acting;
 
 pub(crate) use accounts::Shown;
 pub(crate) use bounty_payments::ShownPayment;

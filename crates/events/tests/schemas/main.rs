@@ -14,8 +14,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use samples::{
-    bounty, charge, claim, earning, hold, issue, job, noon, payout, plan, points, profit, receivable,
-    schedule,
+    bounty, charge, claim, earning, hold, issue, job, noon, payout, plan, points, profit,
+    receivable, schedule,
 };
 
 /// What carries a whole payout.

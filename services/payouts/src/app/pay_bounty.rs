@@ -251,7 +251,7 @@ impl Payouts {
                 issue,
                 product: work.product,
                 bounty: work.bounty,
-                approved_by: work.decided_by.unwrap_or_else(|| ctx.member()),
+                by: work.decided_by.unwrap_or_else(|| ctx.member()),
                 version: work.facts.version,
             };
             let mut set = WriteSet::new();

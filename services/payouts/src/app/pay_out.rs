@@ -171,7 +171,12 @@ impl Payouts {
 
 /// Calls a provider, or asks what became of a call. A call that never arrived is sent again under
 /// its own key, so that nothing moves twice even if it arrives after all.
-async fn call_or_ask(rails: Rails, attempt: Attempt, charge: Option<String>, fresh: bool) -> Answer {
+async fn call_or_ask(
+    rails: Rails,
+    attempt: Attempt,
+    charge: Option<String>,
+    fresh: bool,
+) -> Answer {
     let rail = attempt.rail.parse().ok().and_then(|method| rails.of(method));
     let Some(rail) = rail else { return Answer::Declined { code: "no_such_rail".to_owned() } };
     let transfer = Transfer {

@@ -97,11 +97,11 @@ async fn follow_bounties(
     let mut approved: BTreeMap<OrganizationId, BTreeMap<IssueId, Approved>> = BTreeMap::new();
     let mut others = Vec::new();
     for heard in heard {
-        let Some((bounty, approved_by)) = heard.bounty else { continue };
+        let Some((bounty, by)) = heard.bounty else { continue };
         let Review { issue, version, decision, .. } = heard.review;
         others.push(issue.0);
         if matches!(decision, Decision::Approved(_)) {
-            let one = Approved { issue, product: heard.product, bounty, approved_by, version };
+            let one = Approved { issue, product: heard.product, bounty, by, version };
             let known = approved.entry(heard.organization).or_default().entry(issue).or_insert(one);
             if known.version < version {
                 *known = one;

@@ -7,12 +7,12 @@
 //! hands of its charge and its transfer.
 
 use chrono::TimeDelta;
-use quittance_kernel::{BountyId, IssueId, MemberId, Money, PayoutId, ProductId, Timestamp};
+use quittance_kernel::{BountyId, IssueId, MemberId, PayoutId, ProductId, Timestamp};
 use uuid::Uuid;
 
 use super::eligibility::{Facts, Reason};
 use super::payout::PayoutState;
-use super::quote::{Quote, Terms};
+use super::quote::Terms;
 
 /// How long what waits is left alone; doubled each time it is looked at in vain.
 const LOOK_MS: i64 = 1_000;
@@ -175,13 +175,6 @@ pub(crate) fn judge(against: Vec<Reason>) -> Verdict {
     } else {
         Verdict::Hold(against)
     }
-}
-
-/// What is taken of money that was paid in before, for a payment of this quote: all but what the
-/// processor has got already.
-#[must_use]
-pub(crate) fn drawn(quote: &Quote) -> Money {
-    Money::signed(quote.value + quote.tip + quote.platform_fee, quote.currency)
 }
 
 #[cfg(test)]

@@ -43,8 +43,7 @@ const SELECT: &str = "SELECT issue_id, organization_id, product_id, bounty_id, a
     source_version, payout_id, progress, funding, quote_id, reasons, next_at, tries, version, \
     created_at, updated_at FROM bounty_payments";
 
-fn payment(row: Row) -> Result<(OrganizationId, BountyPayment), StoreError> {
-    let row = &row;
+fn payment(row: &Row) -> Result<(OrganizationId, BountyPayment), StoreError> {
     let corrupt = |column| StoreError::Corrupt { table: TABLE, id: row.issue_id, column };
     let funding = match row.funding.as_str() {
         "" => None,
@@ -71,7 +70,7 @@ fn payment(row: Row) -> Result<(OrganizationId, BountyPayment), StoreError> {
     Ok((OrganizationId(row.organization_id), payment))
 }
 
-fn only(row: Option<Row>) -> Result<Option<BountyPayment>, StoreError> {
+fn only(row: Option<&Row>) -> Result<Option<BountyPayment>, StoreError> {
     Ok(row.map(payment).transpose()?.map(|(_, payment)| payment))
 }
 
@@ -84,7 +83,7 @@ pub(crate) async fn due(
     let sql = Sql::new(db.backend(), SELECT)
         .instant(" WHERE next_at IS NOT NULL AND next_at <= ", now)
         .bind(" ORDER BY next_at, issue_id LIMIT ", i64::from(limit));
-    sql.all::<Row, _>(db.conn()).await?.into_iter().map(payment).collect()
+    sql.all::<Row, _>(db.conn()).await?.iter().map(payment).collect()
 }
 
 /// Reads the payment of a submission.
@@ -96,7 +95,7 @@ pub(crate) async fn find<C: ConnectionTrait>(
     let sql = Sql::new(conn.get_database_backend(), SELECT)
         .bind(" WHERE organization_id = ", organization.0)
         .bind(" AND issue_id = ", issue.0);
-    only(sql.one(conn).await?)
+    only(sql.one(conn).await?.as_ref())
 }
 
 /// Reads the payments of these payouts and locks them, in the order of their ids.
@@ -111,7 +110,7 @@ pub(crate) async fn lock_of<C: ConnectionTrait>(
         .push(" ORDER BY issue_id")
         .for_update();
     let rows = sql.all::<Row, _>(conn).await?;
-    rows.into_iter().map(|row| payment(row).map(|(_, payment)| payment)).collect()
+    rows.iter().map(|row| payment(row).map(|(_, payment)| payment)).collect()
 }
 
 /// Reads the payment of a submission and locks it.
@@ -124,7 +123,7 @@ pub(crate) async fn lock<C: ConnectionTrait>(
         .bind(" WHERE organization_id = ", organization.0)
         .bind(" AND issue_id = ", issue.0)
         .for_update();
-    only(sql.one(conn).await?)
+    only(sql.one(conn).await?.as_ref())
 }
 
 /// Which of these payouts pay bounties: their money was taken before they were sent.
@@ -145,7 +144,7 @@ pub(crate) struct Approved {
     pub(crate) issue: IssueId,
     pub(crate) product: ProductId,
     pub(crate) bounty: BountyId,
-    pub(crate) approved_by: MemberId,
+    pub(crate) by: MemberId,
     pub(crate) version: i64,
 }
 
@@ -160,7 +159,7 @@ pub(crate) fn open(ctx: &Ctx, set: &mut WriteSet, approved: &[Approved]) {
             .column("organization_id", Column::same_uuid(Some(ctx.organization().0)))
             .column("product_id", ids(|one| one.product.0))
             .column("bounty_id", ids(|one| one.bounty.0))
-            .column("approved_by", ids(|one| one.approved_by.0))
+            .column("approved_by", ids(|one| one.by.0))
             .column("source_version", Column::I64(approved.iter().map(|one| one.version).collect()))
             .column("progress", Column::same_text(Some(Progress::Open.as_str())))
             .column("funding", none.clone())

@@ -59,7 +59,7 @@ pub(crate) async fn find(
         .bind(" AND value_minor = ", terms.value.minor())
         .bind(" AND tip_minor = ", terms.tip)
         .bind(" AND fee_bps = ", i64::from(terms.fee_bps));
-    sql.one::<Row, _>(db.conn()).await?.map(stored).transpose()
+    sql.one::<Row, _>(db.conn()).await?.as_ref().map(stored).transpose()
 }
 
 /// Reads one quote.
@@ -69,10 +69,10 @@ pub(crate) async fn get<C: ConnectionTrait>(
     id: Uuid,
 ) -> Result<Option<Stored>, StoreError> {
     let sql = Sql::new(conn.get_database_backend(), "").bind(SELECT, organization.0);
-    sql.bind(" AND id = ", id).one::<Row, _>(conn).await?.map(stored).transpose()
+    sql.bind(" AND id = ", id).one::<Row, _>(conn).await?.as_ref().map(stored).transpose()
 }
 
-fn stored(row: Row) -> Result<Stored, StoreError> {
+fn stored(row: &Row) -> Result<Stored, StoreError> {
     let corrupt = |_| StoreError::Corrupt { table: "quotes", id: row.id, column: "currency" };
     let currency: Currency = row.currency.parse().map_err(corrupt)?;
     Ok(Stored {

@@ -52,8 +52,8 @@ fn a_payer_who_has_to_confirm_is_asked_about_until_it_is_done() {
     let unclear = conclude(&waiting, &Charged::Unknown, now).unwrap();
     assert_eq!((unclear.state, unclear.funded), (ChargeState::NeedsAction, None));
     assert!(unclear.again_at.is_some_and(|at| now < at));
-    let done = conclude(&waiting, &Charged::Succeeded { reference: String::new() }, now).unwrap();
-    assert_eq!((done.state, done.funded), (ChargeState::Succeeded, Some(true)));
+    let over = conclude(&waiting, &Charged::Succeeded { reference: String::new() }, now).unwrap();
+    assert_eq!((over.state, over.funded), (ChargeState::Succeeded, Some(true)));
 }
 
 #[test]
@@ -64,15 +64,15 @@ fn an_unknown_charge_is_never_followed_by_another() {
     assert_eq!((lost.funded, lost.another), (Some(false), false));
     let first = conclude(&charge(ChargeState::Submitted, 1), &busy, now).unwrap();
     assert_eq!((first.funded, first.another), (None, true));
-    let last = conclude(&charge(ChargeState::Submitted, MAX_ATTEMPTS), &busy, now).unwrap();
-    assert_eq!((last.funded, last.another), (Some(false), false));
+    let third = conclude(&charge(ChargeState::Submitted, MAX_ATTEMPTS), &busy, now).unwrap();
+    assert_eq!((third.funded, third.another), (Some(false), false));
 }
 
 #[test]
 fn a_refund_that_is_not_known_is_said_again() {
     let (now, refunding) = (Timestamp::default(), charge(ChargeState::Refunding, 1));
-    let (state, again) = conclude_refund(&refunding, &Answer::Unknown, now);
-    assert!(state == ChargeState::Refunding && again.is_some());
+    let (stands, again) = conclude_refund(&refunding, &Answer::Unknown, now);
+    assert!(stands == ChargeState::Refunding && again.is_some());
     let sent = Answer::Sent { reference: "re_1".to_owned() };
     assert_eq!(conclude_refund(&refunding, &sent, now), (ChargeState::Refunded, None));
 }
