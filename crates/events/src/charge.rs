@@ -33,3 +33,23 @@ pub struct ChargeState {
     /// Why it failed.
     pub reason: String,
 }
+
+/// `pre_fund.drawn`, `.returned` and `.low`: what a product has paid in advance, used for a payout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PreFundMove {
+    pub move_id: Uuid,
+    /// 1 when drawn, 2 when it is back.
+    pub version: i64,
+    pub product_id: Uuid,
+    pub payout_id: Uuid,
+    /// `drawn` or `returned`.
+    pub status: String,
+    pub currency: String,
+    /// With the tip.
+    pub value_minor: i64,
+    pub platform_fee_minor: i64,
+    /// What is left.
+    pub balance_minor: i64,
+    /// Below which it counts as low.
+    pub low_minor: i64,
+}

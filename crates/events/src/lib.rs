@@ -11,7 +11,7 @@ mod envelope;
 mod payload;
 
 pub use bounty::{BountyState, ClaimState, PointsState, ProfitAllocation, ProfitPeriodState};
-pub use charge::ChargeState;
+pub use charge::{ChargeState, PreFundMove};
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, HoldState, IssueState,
@@ -73,6 +73,9 @@ pub mod kind {
         CHARGE_SUCCEEDED = "charge.succeeded",
         CHARGE_FAILED = "charge.failed",
         CHARGE_REFUNDED = "charge.refunded",
+        PRE_FUND_DRAWN = "pre_fund.drawn",
+        PRE_FUND_RETURNED = "pre_fund.returned",
+        PRE_FUND_LOW = "pre_fund.low",
         BATCH_COMPLETED = "batch.completed",
         BATCH_PARTIALLY_COMPLETED = "batch.partially_completed",
         BATCH_FAILED = "batch.failed",
@@ -114,6 +117,7 @@ pub mod queue {
             "earning.returned",
             "payout.failed",
             "payout_schedule.failed",
+            "charge.failed",
         ],
     };
     /// Payouts keeps earnings of what was approved.
@@ -127,6 +131,8 @@ pub mod queue {
             "earning.*",
             "receivable.*",
             "commission.created",
+            "charge.*",
+            "pre_fund.*",
             "cycle.updated",
             "member.updated",
         ],

@@ -11,6 +11,7 @@ mod bounty_payments;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod earnings;
 mod explain;
 mod held;
 mod holds;
@@ -31,11 +32,13 @@ mod partners;
 mod payments;
 mod payouts;
 mod plans;
+mod pre_funds;
 mod probes;
 mod products;
 mod profit;
 mod rails;
 mod rates;
+mod receipt;
 mod reward_pool;
 mod run_batch;
 mod schedules;
@@ -81,6 +84,9 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         bounties::routes(),
         submissions::routes(),
         bounty_payments::routes(),
+        pre_funds::routes(),
+        earnings::routes(),
+        receipt::routes(),
         reward_pool::routes(),
         profit::routes(),
         attachments::routes(),

@@ -20,6 +20,7 @@ pub(crate) mod payer;
 pub(crate) mod payout;
 pub(crate) mod payout_machine;
 pub(crate) mod plan;
+pub(crate) mod pre_fund;
 pub(crate) mod profit;
 pub(crate) mod quote;
 pub(crate) mod rail;

@@ -11,7 +11,6 @@ mod grpc;
 mod keyring;
 mod metrics;
 mod migrations;
-#[expect(dead_code, reason = "refunds are asked for by the next change")]
 mod rail;
 mod store;
 

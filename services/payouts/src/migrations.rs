@@ -12,6 +12,7 @@ mod m0009_jobs;
 mod m0010_bounty_money;
 mod m0011_sandbox_charges;
 mod m0012_approve_and_pay;
+mod m0013_pre_funds;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_bounty_money::Migration),
             Box::new(m0011_sandbox_charges::Migration),
             Box::new(m0012_approve_and_pay::Migration),
+            Box::new(m0013_pre_funds::Migration),
         ]
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod approval;
 pub(crate) mod attempt;
+pub(crate) mod bounty_earnings;
 pub(crate) mod bounty_payment;
 pub(crate) mod candidates;
 pub(crate) mod charge;
@@ -23,6 +24,7 @@ pub(crate) mod payer;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod pre_fund;
 pub(crate) mod profit;
 pub(crate) mod queue;
 pub(crate) mod quote;

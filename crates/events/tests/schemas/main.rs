@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use samples::{
-    bounty, charge, claim, earning, hold, issue, job, noon, payout, plan, points, profit,
+    bounty, charge, claim, earning, hold, issue, job, noon, payout, plan, points, pre_fund, profit,
     receivable, schedule,
 };
 
@@ -172,6 +172,9 @@ fn every_event_of_bounties_fits_its_published_schema() {
     check(kind::PROFIT_PERIOD_DISTRIBUTED, profit());
     for name in kind::ALL.iter().filter(|name| name.starts_with("charge.")) {
         check(name, charge());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("pre_fund.")) {
+        check(name, pre_fund());
     }
 }
 

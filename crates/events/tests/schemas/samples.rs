@@ -145,6 +145,21 @@ pub(crate) fn charge() -> events::ChargeState {
     }
 }
 
+pub(crate) fn pre_fund() -> events::PreFundMove {
+    events::PreFundMove {
+        move_id: Uuid::now_v7(),
+        version: 1,
+        product_id: Uuid::now_v7(),
+        payout_id: Uuid::now_v7(),
+        status: "drawn".into(),
+        currency: "USD".into(),
+        value_minor: 50_000,
+        platform_fee_minor: 5_000,
+        balance_minor: 45_000,
+        low_minor: 100_000,
+    }
+}
+
 pub(crate) fn profit() -> events::ProfitPeriodState {
     events::ProfitPeriodState {
         profit_period_id: Uuid::now_v7(),

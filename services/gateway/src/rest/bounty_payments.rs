@@ -19,7 +19,10 @@ use crate::rest::shapes::{Id, some, time};
 use crate::state::Gateway;
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new().routes(routes!(payer, set_payer)).routes(routes!(of_submission))
+    OpenApiRouter::new()
+        .routes(routes!(payer, set_payer))
+        .routes(routes!(of_submission))
+        .routes(routes!(refund))
 }
 
 /// The payment of a submission. It begins by itself once nothing stands against it.
@@ -43,7 +46,7 @@ pub(crate) struct BountyPayout {
     currency: String,
     /// The provider's name of the transfer.
     reference: Option<String>,
-    /// `charge`, `pre_fund` or `escrow`; null until it begins.
+    /// `charge` or `pre_fund`; null until it begins.
     funding: Option<String>,
     /// Whether money was taken for it that the contributor does not have yet.
     in_escrow: bool,
@@ -142,9 +145,40 @@ async fn of_submission(
     State(gateway): State<Gateway>,
     Segments(issue): Segments<Uuid>,
 ) -> Result<Json<Payment>, Problem> {
-    let request = caller.request(wire::GetBountyPaymentRequest { issue_id: issue.to_string() });
+    let request = caller.request(wire::GetBountyPaymentRequest {
+        issue_id: issue.to_string(),
+        payout_id: String::new(),
+    });
     let reply = gateway.bounty_pay().get_bounty_payment(request).await?.into_inner();
     Ok(Json(Payment { payout: reply.payment.map(BountyPayout::from) }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Refund {
+    reason: String,
+}
+
+/// Has the money of a bounty's payout given back to its payer. What was charged and not sent can be
+/// paid in another way at once; what was sent is taken back first, and is payable again then.
+#[utoipa::path(
+    post,
+    path = "/api/admin/payouts/{id}/refund",
+    operation_id = "refundPayout",
+    tag = "payouts",
+    params(("id" = Uuid, Path)),
+    request_body = Refund,
+    responses((status = 200, body = BountyPayout))
+)]
+async fn refund(
+    caller: Caller,
+    State(gateway): State<Gateway>,
+    Segments(id): Segments<Uuid>,
+    Body(body): Body<Refund>,
+) -> Result<Json<BountyPayout>, Problem> {
+    let message = wire::RefundPayoutRequest { payout_id: id.to_string(), reason: body.reason };
+    let reply = gateway.bounty_pay().refund_payout(caller.request(message)).await?.into_inner();
+    Ok(Json(BountyPayout::from(required(reply.payment, "payment")?)))
 }
 
 /// The payment method is the provider's id (`pm_…`); card numbers never get here.

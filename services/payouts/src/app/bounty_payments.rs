@@ -15,13 +15,15 @@ use crate::domain::earning::EarningStatus;
 use crate::domain::lifecycle::{Held, LifecycleError};
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::profit::ProfitError;
+use crate::domain::quote::{PREPAID, charged};
 use crate::domain::rail::RailError;
 use crate::store;
 use crate::store::execution::NewAttempt;
 use crate::store::outcome::Moved;
 use crate::store::quote::Stored;
 
-use super::pay_bounty::{Funds, RAIL, first_charge};
+use super::begin_bounty::first_charge;
+use super::pay_bounty::{Funds, RAIL};
 
 /// How many payments are looked at in one round, and how many at once.
 const CHUNK: u32 = 32;
@@ -49,7 +51,7 @@ impl ShownPayment {
             Some(Funding::Charge) => {
                 self.charge.as_ref().is_some_and(|charge| charge.state == ChargeState::Succeeded)
             }
-            Some(Funding::PreFund | Funding::Escrow) => true,
+            Some(Funding::PreFund) => true,
             None => false,
         };
         taken
@@ -220,6 +222,9 @@ impl Payouts {
             .await
             .map_err(Error::Write)?;
         let after = BountyPayment {
+            progress: Progress::Started,
+            // Charged again, it is the charge that pays.
+            funding: charge.as_ref().map_or(payment.funding, |_| Some(Funding::Charge)),
             reasons: Vec::new(),
             next_at: None,
             version: payment.version + 1,
@@ -267,7 +272,12 @@ impl Payouts {
         };
         let quote = payment.quote.ok_or(Error::Unreadable("a quote"))?;
         let quote = store::quote::get(tx.conn(), organization, quote).await?;
-        let quote = quote.ok_or(Error::Unreadable("a quote"))?.quote;
+        let stored = quote.ok_or(Error::Unreadable("a quote"))?;
+        let quote = if stored.version == PREPAID {
+            charged(&stored.quote).map_err(|_| Error::Unreadable("a quote"))?
+        } else {
+            stored.quote
+        };
         let before = store::charge::of_subject(tx.conn(), organization, payout.id.0).await?;
         Ok(ChargeAttempt {
             product: payment.product,
@@ -323,7 +333,7 @@ async fn is_funded(
     organization: OrganizationId,
 ) -> Result<bool, Error> {
     match (payment.funding, payment.payout) {
-        (Some(Funding::PreFund | Funding::Escrow), _) => Ok(true),
+        (Some(Funding::PreFund), _) => Ok(true),
         (Some(Funding::Charge), Some(payout)) => {
             let charges = store::charge::of_subject(tx.conn(), organization, payout.0).await?;
             Ok(charges.iter().any(|charge| charge.state == ChargeState::Succeeded))

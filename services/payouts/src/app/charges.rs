@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use quittance_chassis::db::{Journal, Tx, WriteError, WriteSet};
 use quittance_chassis::{clock, fail_point};
 use quittance_kernel::{Ctx, MemberId, PayoutId};
@@ -24,6 +24,8 @@ use crate::store::outcome::Moved;
 
 /// What a payment says while its payer has to do something.
 const ACTION: &str = "payer_action_required";
+/// What the payee is told when the payer could not be charged.
+const NOT_CHARGED: &str = "the_payer_could_not_be_charged";
 
 impl Payouts {
     /// One look at charges that are due. `false` when there were none.
@@ -31,6 +33,13 @@ impl Payouts {
         let due = store::charge::due(&self.db, clock::now(), CHUNK).await?;
         let Some((organization, charges)) = due else { return Ok(false) };
         let ctx = service_ctx(organization);
+        let (back, charges): (Vec<_>, Vec<_>) =
+            charges.into_iter().partition(|charge| charge.state == ChargeState::Refunding);
+        futures_util::stream::iter(back)
+            .map(|charge| self.give_back(charge))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await?;
         let (fresh, rest): (Vec<_>, Vec<_>) =
             charges.into_iter().partition(|charge| charge.state == ChargeState::Created);
         if !fresh.is_empty() {
@@ -95,6 +104,11 @@ impl Payouts {
         };
         let (mut set, mut journal) = (WriteSet::new(), Journal::new(self.db.service()));
         store::charge_outcome::write(ctx, &mut set, &mut journal, concluded);
+        for one in concluded {
+            if one.charge.purpose == Purpose::TopUp && one.follows.funded == Some(true) {
+                store::pre_fund::fill(ctx, &mut set, &one.charge);
+            }
+        }
         let moves = self.follow_charges(&tx, ctx, &mut set, known, concluded).await?;
         journal.write_to(ctx, &mut set);
         tx.write(set).await.map_err(Error::Write)?;
@@ -118,8 +132,23 @@ impl Payouts {
         tx.write(set).await.map_err(Error::Write)?;
         tx.commit().await.map_err(Error::Write)?;
         fail_point!("charge::after_outcome");
+        self.wake_topped_up(ctx, concluded).await?;
         if concluded.iter().any(|one| one.follows.funded == Some(true)) {
             self.due.notify_one();
+        }
+        Ok(())
+    }
+
+    /// What waited for money goes on when there is some.
+    async fn wake_topped_up(&self, ctx: &Ctx, concluded: &[Concluded]) -> Result<(), Error> {
+        let filled = |one: &&Concluded| {
+            one.charge.purpose == Purpose::TopUp && one.follows.funded == Some(true)
+        };
+        let filled = concluded.iter().filter(filled).map(|one| one.charge.product.0);
+        let products: Vec<Uuid> = filled.collect();
+        if !products.is_empty() {
+            let organization = ctx.organization();
+            store::bounty_payment::wake_products(&self.db, organization, products, ctx.now).await?;
         }
         Ok(())
     }
@@ -164,7 +193,7 @@ impl Payouts {
                     let attempt = next_attempt(tx, ctx, &payout, to).await?;
                     set.insert(store::execution::insert_attempts(ctx, &[attempt]));
                 }
-                Some(false) => moves.push(failed(ctx, payout, &mut known.held, one.code())),
+                Some(false) => moves.push(failed(ctx, payout, &mut known.held)),
                 None => {}
             }
         }
@@ -180,11 +209,12 @@ struct Known {
 }
 
 /// A payout whose payer could not be charged: nothing has moved, and the work can be paid otherwise.
-fn failed(ctx: &Ctx, payout: Payout, held: &mut HashMap<PayoutId, Vec<Held>>, code: &str) -> Moved {
+fn failed(ctx: &Ctx, payout: Payout, held: &mut HashMap<PayoutId, Vec<Held>>) -> Moved {
     let (from, version) = (payout.state, payout.version + 1);
     let items = held.remove(&payout.id).unwrap_or_default();
     let payout = Payout { state: PayoutState::Failed, version, updated_at: ctx.now, ..payout };
-    Moved { from, payout, items, code: code.to_owned(), keeps: false }
+    // Why a card was refused is for its holder to know, not for the payee.
+    Moved { from, payout, items, code: NOT_CHARGED.to_owned(), keeps: false }
 }
 
 /// Charges a payer, or asks what became of a charge.
@@ -194,7 +224,7 @@ async fn call_or_ask(rails: Rails, charge: ChargeAttempt, fresh: bool) -> Charge
     };
     let group = match charge.purpose {
         Purpose::Payout => PayoutId(charge.subject).to_string(),
-        Purpose::TopUp | Purpose::Escrow => charge.subject.to_string(),
+        Purpose::TopUp => charge.subject.to_string(),
     };
     let call = Charge {
         attempt: charge.id,

@@ -16,6 +16,7 @@ use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::payer::PayerError;
 use crate::domain::plan::PlanError;
+use crate::domain::pre_fund::PreFundError;
 use crate::domain::profit::ProfitError;
 use crate::domain::rail::RailError;
 use crate::domain::schedule::ScheduleError;
@@ -45,6 +46,8 @@ pub enum Error {
     Profit(#[from] ProfitError),
     #[error(transparent)]
     Payer(#[from] PayerError),
+    #[error(transparent)]
+    PreFund(#[from] PreFundError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -86,6 +89,7 @@ impl Problem for Error {
             Self::Order(_)
             | Self::Total(_)
             | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(_)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::BadKey) => {
                 Code::InvalidArgument
@@ -120,6 +124,7 @@ impl Problem for Error {
             Self::Order(OrderError::NotManual { .. }) => "METHOD_NOT_ALLOWED",
             Self::Order(OrderError::Reference { .. })
             | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(PageError::NegativeSize)
             | Self::Idempotency(IdempotencyError::BadKey) => "INVALID_FIELD",
             Self::Total(_) => "AMOUNT_OUT_OF_RANGE",
@@ -174,6 +179,7 @@ impl Problem for Error {
             Self::Hold(error) => error.fields(),
             Self::Profit(error) => error.fields(),
             Self::Payer(error) => field(error.field, error.detail.to_owned()),
+            Self::PreFund(error) => field(error.field, error.detail.to_owned()),
             Self::Total(_)
             | Self::Rail(_)
             | Self::LeadMayNotPay
@@ -207,6 +213,7 @@ impl Problem for Error {
             | Self::Job(_)
             | Self::Profit(_)
             | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

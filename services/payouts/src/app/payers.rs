@@ -65,7 +65,9 @@ impl Payouts {
         now: Timestamp,
     ) -> Result<(), Error> {
         let organization = caller.ctx.organization();
-        if store::bounty_payment::wake_product(&self.db, organization, product, now).await? > 0 {
+        let products = vec![product.0];
+        let woken = store::bounty_payment::wake_products(&self.db, organization, products, now);
+        if woken.await? > 0 {
             self.due.notify_one();
         }
         Ok(())

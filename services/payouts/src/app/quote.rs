@@ -12,7 +12,7 @@ use super::{Error, Payouts};
 use crate::domain::bounty_payment::Work;
 use crate::domain::eligibility::Facts;
 use crate::domain::profit::ProfitError;
-use crate::domain::quote::{Terms, quote};
+use crate::domain::quote::{PREPAID, Terms, VERSION, prepaid, quote};
 use crate::store;
 use crate::store::quote::Stored;
 
@@ -26,18 +26,26 @@ impl Payouts {
         tip: i64,
     ) -> Result<Stored, Error> {
         let terms = self.terms(caller, issue, tip).await?;
-        self.stored_quote(&caller.ctx, &terms).await
+        self.stored_quote(&caller.ctx, &terms, VERSION).await
     }
 
     /// The quote of these terms, which is made if there is none.
-    pub(super) async fn stored_quote(&self, ctx: &Ctx, terms: &Terms) -> Result<Stored, Error> {
+    pub(super) async fn stored_quote(
+        &self,
+        ctx: &Ctx,
+        terms: &Terms,
+        version: i64,
+    ) -> Result<Stored, Error> {
         let detail = "must be between 0 and what a payment can be";
         let refused = |_| ProfitError::Field { field: "tip_minor", detail };
-        let priced = quote(terms.value, terms.tip, terms.fee_bps).map_err(refused)?;
-        if let Some(known) = store::quote::find(&self.db, ctx.organization(), terms).await? {
+        let price = if version == PREPAID { prepaid } else { quote };
+        let priced = price(terms.value, terms.tip, terms.fee_bps).map_err(refused)?;
+        if let Some(known) =
+            store::quote::find(&self.db, ctx.organization(), terms, version).await?
+        {
             return Ok(known);
         }
-        let stored = Stored::new(terms, priced, ctx.now);
+        let stored = Stored::new(terms, (priced, version), ctx.now);
         let write = || {
             let (mut set, mut journal) = (WriteSet::new(), Journal::new(self.db.service()));
             store::quote::insert(ctx, &mut set, &mut journal, terms, &stored);
@@ -48,7 +56,7 @@ impl Payouts {
             return Ok(stored);
         }
         // Somebody else asked at the same time.
-        let known = store::quote::find(&self.db, ctx.organization(), terms).await?;
+        let known = store::quote::find(&self.db, ctx.organization(), terms, version).await?;
         known.ok_or(Error::Contended)
     }
 

@@ -11,6 +11,7 @@ impl RailError {
             Self::NotOnboarded(_)
             | Self::CoolingDown(_)
             | Self::NoPayer(_)
+            | Self::NothingToRefund(_)
             | Self::NoLongerOwed => Code::FailedPrecondition,
         }
     }
@@ -22,6 +23,7 @@ impl RailError {
             Self::NotOnboarded(_) => "PAYEE_NOT_ONBOARDED",
             Self::CoolingDown(_) => "ACCOUNT_COOLING_DOWN",
             Self::NoPayer(_) => "PAYER_MISSING",
+            Self::NothingToRefund(_) => "NOTHING_TO_REFUND",
             Self::NoLongerOwed => "NO_LONGER_OWED",
         }
     }

@@ -58,8 +58,6 @@ words! {
         Charge = "charge",
         /// The product's pre-funded balance.
         PreFund = "pre_fund",
-        /// Held since the bounty was made.
-        Escrow = "escrow",
     }
 }
 

@@ -78,8 +78,6 @@ words! {
         Payout = "payout",
         /// The pre-funded balance of a product.
         TopUp = "top_up",
-        /// A bounty whose money is held from its creation on.
-        Escrow = "escrow",
     }
 }
 
@@ -90,7 +88,7 @@ pub(crate) struct ChargeAttempt {
     pub(crate) id: Uuid,
     pub(crate) organization: OrganizationId,
     pub(crate) purpose: Purpose,
-    /// The payout, the top-up or the escrow.
+    /// The payout or the top-up.
     pub(crate) subject: Uuid,
     pub(crate) product: ProductId,
     /// Who has caused it, and is told when it fails.
@@ -221,7 +219,6 @@ pub(crate) fn conclude(
 /// Decides what follows from what a provider said of a refund: where the charge stands then, and
 /// when to say it again if nothing is known.
 #[must_use]
-#[cfg_attr(not(test), expect(dead_code, reason = "refunds are asked for by the next change"))]
 pub(crate) fn conclude_refund(
     charge: &ChargeAttempt,
     answer: &Answer,

@@ -17,6 +17,7 @@ use crate::domain::charge::ChargeAttempt;
 use crate::domain::partner::Period;
 use crate::domain::payer::Payer;
 use crate::domain::profit::{Distribution, Report};
+use crate::store::bounty_earnings::{Line, Total};
 use crate::store::quote::Stored;
 
 const DISTRIBUTE: &str = "quittance.payouts.v1.ProfitShareService/DistributeProfit";
@@ -148,10 +149,75 @@ impl BountyPayService for Payouts {
         request: Request<proto::GetBountyPaymentRequest>,
     ) -> Result<Response<proto::GetBountyPaymentResponse>, Status> {
         let caller = caller(&request)?;
-        let issue = convert::id("issue_id", &request.get_ref().issue_id)?;
-        let shown = self.bounty_payment(&caller.ctx, issue).await?;
+        let message = request.get_ref();
+        let payout = convert::optional_id("payout_id", &message.payout_id)?;
+        let shown = if let Some(payout) = payout {
+            self.payment_of_payout(&caller.ctx, payout).await?
+        } else {
+            let issue = convert::id("issue_id", &message.issue_id)?;
+            self.bounty_payment(&caller.ctx, issue).await?
+        };
         let payment = shown.map(|shown| payment(&shown));
         Ok(Response::new(proto::GetBountyPaymentResponse { payment }))
+    }
+
+    async fn refund_payout(
+        &self,
+        request: Request<proto::RefundPayoutRequest>,
+    ) -> Result<Response<proto::RefundPayoutResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.into_inner();
+        let id = convert::id("payout_id", &message.payout_id)?;
+        let payouts = self.clone();
+        let shown = detached(async move {
+            payouts.refund_bounty(&caller.ctx, id, &message.reason).await?;
+            payouts.payment_of_payout(&caller.ctx, id).await
+        });
+        let payment = shown.await?.map(|shown| payment(&shown));
+        Ok(Response::new(proto::RefundPayoutResponse { payment }))
+    }
+
+    async fn get_bounty_earnings(
+        &self,
+        request: Request<proto::GetBountyEarningsRequest>,
+    ) -> Result<Response<proto::GetBountyEarningsResponse>, Status> {
+        let caller = caller(&request)?;
+        let member = convert::optional_id("member_id", &request.get_ref().member_id)?;
+        let member = member.unwrap_or_else(|| caller.ctx.member());
+        let earned = self.bounty_earnings(&caller.ctx, member).await?;
+        let (fixed, shares): (Vec<_>, Vec<_>) =
+            earned.lines.iter().partition(|line| line.issue.is_some());
+        Ok(Response::new(proto::GetBountyEarningsResponse {
+            fixed_payments: fixed.into_iter().map(earning).collect(),
+            profit_shares: shares.into_iter().map(earning).collect(),
+            totals: earned.totals.iter().map(total).collect(),
+        }))
+    }
+}
+
+fn earning(line: &Line) -> proto::BountyEarning {
+    proto::BountyEarning {
+        payout_id: line.payout.to_string(),
+        issue_id: line.issue.map(|issue| issue.to_string()).unwrap_or_default(),
+        bounty_id: line.bounty.map(|bounty| bounty.to_string()).unwrap_or_default(),
+        period: line.period.clone(),
+        amount: Some(convert::money(line.amount)),
+        status: line.status().as_str().to_owned(),
+        reasons: line.reasons.clone(),
+        reference: line.reference.clone(),
+        pay_time: line.paid_at.map(convert::time),
+        create_time: Some(convert::time(line.created_at)),
+    }
+}
+
+fn total(total: &Total) -> proto::BountyEarningTotal {
+    proto::BountyEarningTotal {
+        fixed: total.fixed,
+        currency_code: total.currency.clone(),
+        paid_minor: total.paid,
+        pending_minor: total.pending,
+        paid_count: total.paid_count,
+        pending_count: total.pending_count,
     }
 }
 

@@ -15,7 +15,7 @@ use super::StoreError;
 use super::sql::Sql;
 use crate::domain::bounty_payment::{BountyPayment, Funding, Progress};
 
-pub(crate) use write::{Start, drop_open, hold, make_payout, put, retry, start};
+pub(crate) use write::{Start, drop_open, hold, let_go, make_payout, put, retry, start};
 
 const TABLE: &str = "bounty_payments";
 
@@ -95,6 +95,18 @@ pub(crate) async fn find<C: ConnectionTrait>(
     let sql = Sql::new(conn.get_database_backend(), SELECT)
         .bind(" WHERE organization_id = ", organization.0)
         .bind(" AND issue_id = ", issue.0);
+    only(sql.one(conn).await?.as_ref())
+}
+
+/// Reads the payment that a payout is of.
+pub(crate) async fn of_payout<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    payout: PayoutId,
+) -> Result<Option<BountyPayment>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), SELECT)
+        .bind(" WHERE organization_id = ", organization.0)
+        .bind(" AND payout_id = ", payout.0);
     only(sql.one(conn).await?.as_ref())
 }
 
@@ -212,17 +224,17 @@ pub(crate) async fn wake_payee(
         .await
 }
 
-/// Has everything looked at now that waits for the payer of this product.
-pub(crate) async fn wake_product(
+/// Has everything looked at now that waits for the payers of these products.
+pub(crate) async fn wake_products(
     db: &Db,
     organization: OrganizationId,
-    product: ProductId,
+    products: Vec<Uuid>,
     now: Timestamp,
 ) -> Result<u64, DbErr> {
     Sql::new(db.backend(), "UPDATE bounty_payments SET tries = 0")
         .bind(", next_at = ", now)
         .bind(" WHERE progress = 'open' AND organization_id = ", organization.0)
-        .bind(" AND product_id = ", product.0)
+        .one_of(" AND product_id", products)
         .execute(db.conn())
         .await
 }

@@ -152,3 +152,31 @@ fn state(charge: &ChargeAttempt) -> ChargeTold {
         reason: charge.code.clone(),
     }
 }
+
+/// Adds that a charge is to be given back, and why.
+pub(crate) fn refund(
+    ctx: &Ctx,
+    (set, journal): (&mut WriteSet, &mut Journal),
+    after: &ChargeAttempt,
+    why: &str,
+) {
+    let moved = moved(ctx, &[(after.clone(), ctx.now)]);
+    set.update(moved.only_where("t.state = 'succeeded'"));
+    let entry = Entry::new("charge.refunding", "charge", after.id)
+        .change(r#"{"status":"succeeded"}"#, r#"{"status":"refunding"}"#)
+        .because(Some(why.to_owned()));
+    journal.note(ctx, entry);
+}
+
+/// Adds what became of it.
+pub(crate) fn given_back(
+    ctx: &Ctx,
+    (set, journal): (&mut WriteSet, &mut Journal),
+    after: &ChargeAttempt,
+    next_at: Timestamp,
+) {
+    set.update(moved(ctx, &[(after.clone(), next_at)]).only_where("t.state = 'refunding'"));
+    if after.state != ChargeState::Refunding {
+        tell(ctx, journal, ChargeState::Refunding, after, true);
+    }
+}

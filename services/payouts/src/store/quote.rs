@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::sql::Sql;
-use crate::domain::quote::{Quote, Terms, VERSION};
+use crate::domain::quote::{Quote, Terms};
 
 /// A quote that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +35,9 @@ struct Row {
 }
 
 impl Stored {
-    pub(crate) fn new(terms: &Terms, quote: Quote, now: Timestamp) -> Self {
+    pub(crate) fn new(terms: &Terms, (quote, version): (Quote, i64), now: Timestamp) -> Self {
         let (id, issue) = (Uuid::now_v7(), terms.issue);
-        Self { id, issue, quote, version: VERSION, created_at: now }
+        Self { id, issue, quote, version, created_at: now }
     }
 }
 
@@ -45,16 +45,17 @@ const SELECT: &str = "SELECT id, issue_id, currency, value_minor, tip_minor, pla
     processor_fee_minor, rounding_minor, total_minor, version, created_at FROM quotes \
     WHERE organization_id = ";
 
-/// Finds the quote of these terms by the arithmetic of now.
+/// Finds the quote of these terms by one version of the arithmetic.
 pub(crate) async fn find(
     db: &Db,
     organization: OrganizationId,
     terms: &Terms,
+    version: i64,
 ) -> Result<Option<Stored>, StoreError> {
     let sql = Sql::new(db.backend(), "")
         .bind(SELECT, organization.0)
         .bind(" AND issue_id = ", terms.issue.0)
-        .bind(" AND version = ", VERSION)
+        .bind(" AND version = ", version)
         .bind(" AND currency = ", terms.value.currency().code())
         .bind(" AND value_minor = ", terms.value.minor())
         .bind(" AND tip_minor = ", terms.tip)

@@ -2,7 +2,7 @@
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Tx, Update, WriteError, WriteSet};
 use quittance_events::kind;
-use quittance_kernel::{Ctx, Method, PayoutItemId};
+use quittance_kernel::{Ctx, Method, PayoutId, PayoutItemId};
 use sea_orm::ConnectionTrait as _;
 
 use super::TABLE;
@@ -218,6 +218,29 @@ pub(crate) async fn retry(
     );
     next_step(ctx, set, journal, charge, attempt);
     tell_payout(ctx, journal, payout, Some(PayoutState::Failed), Source::Issue);
+    Ok(())
+}
+
+/// Lets go of what a failed payment held, so that the work can be paid in another way.
+pub(crate) async fn let_go(
+    tx: &Tx,
+    ctx: &Ctx,
+    (set, held): (&mut WriteSet, &[Held]),
+    payout: PayoutId,
+) -> Result<(), WriteError> {
+    Sql::new(tx.conn().get_database_backend(), "UPDATE payout_items SET live = false")
+        .bind(" WHERE organization_id = ", ctx.organization().0)
+        .bind(" AND payout_id = ", payout.0)
+        .execute(tx.conn())
+        .await?;
+    let live = || held.iter().filter(|held| held.live);
+    let ids = live().map(|held| held.earning.id.0).collect();
+    let versions = live().map(|held| held.earning.version).collect();
+    set.update(
+        Update::of(EARNINGS, "id", ids, versions)
+            .set("payout_id", Column::same_uuid(None))
+            .set("updated_at", Column::same_time(Some(ctx.now))),
+    );
     Ok(())
 }
 
