@@ -3,8 +3,8 @@
 
 use quittance_chassis::config::Config;
 use serde_json::{Value, json};
-use system_tests::check::{Books, number};
-use system_tests::http::Person;
+use system_tests::bounty::{account, approve, fixed, hand_in, moved, payer, payment, submitted};
+use system_tests::check::Books;
 use system_tests::story::{Shop, id};
 use system_tests::world::{BOTH, Bus, Store, World, eventually};
 
@@ -14,63 +14,6 @@ async fn open(store: Store, bus: Bus) -> (World, Shop) {
     let world = World::start_with(store, bus, now).await;
     let shop = Shop::open(&world).await;
     (world, shop)
-}
-
-async fn account(who: &Person, account: &str) {
-    let body = json!({ "method": "stripe", "accountId": account });
-    let _ = who.put("/api/me/payout-account", body).await.expect(200);
-}
-
-async fn fixed(shop: &Shop, product: &str, title: &str, minor: i64, more: Value) -> Value {
-    let mut body = json!({ "title": title, "rewardType": "FIXED_PAYMENT", "valueMinor": minor });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        body[key] = value.clone();
-    }
-    shop.admin.post(&format!("/api/products/{product}/bounties"), body).await.expect(201)
-}
-
-async fn hand_in(who: &Person, bounty: &Value) -> String {
-    let path = format!("/api/bounties/{}/submissions", id(bounty));
-    id(&who.post(&path, json!({ "description": "Done" })).await.expect(201))
-}
-
-async fn approve(shop: &Shop, issue: &str, body: Value) -> Value {
-    shop.admin.post(&format!("/api/submissions/{issue}/approve"), body).await.expect(200)
-}
-
-/// Waits until the payment of a submission has come so far.
-async fn payment(shop: &Shop, issue: &str, status: &str) -> Value {
-    let path = format!("/api/submissions/{issue}/payment");
-    eventually(&format!("a payment that is {status}"), || async {
-        let seen = shop.admin.get(&path).await.expect(200)["payout"].clone();
-        (seen["status"] == status).then_some(seen)
-    })
-    .await
-}
-
-async fn payer(shop: &Shop, card: &str) {
-    let path = format!("/api/products/{}/payer", shop.product);
-    let body = json!({ "paymentMethodId": card });
-    let _ = shop.admin.put(&path, body).await.expect(200);
-}
-
-/// A submission of a bounty of $500, by somebody with this account.
-async fn submitted(shop: &Shop, name: &str, to: Option<&str>) -> (Person, String) {
-    let who = shop.person(&format!("{name}@shop.example"), &["member"]).await;
-    if let Some(to) = to {
-        account(&who, to).await;
-    }
-    let bounty = fixed(shop, &shop.product, "Fix it", 50_000, json!({})).await;
-    let issue = hand_in(&who, &bounty).await;
-    (who, issue)
-}
-
-/// What the provider has in its own books.
-async fn moved(world: &World) -> (i64, i64) {
-    let books = Books::open(&world.config).await;
-    let charged = "SELECT count(*) FROM sandbox_charges WHERE state = 'succeeded'";
-    let sent = "SELECT count(*) FROM sandbox_transfers WHERE moved";
-    (number(&books.payouts, charged).await, number(&books.payouts, sent).await)
 }
 
 /// S4-90: each of the four use cases ends with contributors paid in full and founders charged to the
@@ -85,7 +28,7 @@ async fn the_four_use_cases_of_bounties_end_in_paid_money() {
         // A bug bounty programme: paid on the verified fix (S4-10).
         let gated = json!({ "name": "Bugs", "key": "BUG", "requiresVerification": true });
         let gated = id(&shop.admin.post("/api/products", gated).await.expect(201));
-        let bug = fixed(&shop, &gated, "Critical", 500_000, json!({})).await;
+        let bug = fixed(&shop, &gated, "Critical", 500_000, &json!({})).await;
         let bug = hand_in(&shop.tester, &bug).await;
         let done = approve(&shop, &bug, json!({})).await;
         assert_eq!(done["payout"]["status"], "on_hold", "{done}");
@@ -98,7 +41,7 @@ async fn the_four_use_cases_of_bounties_end_in_paid_money() {
         assert_eq!((&paid["amountMinor"], &paid["currency"]), (&json!(500_000), &json!("USD")));
         // A campaign: each accepted post is paid (S4-5).
         let more = json!({ "claimMode": "MULTIPLE", "maxClaims": 2 });
-        let posts = fixed(&shop, &shop.product, "Write a post", 20_000, more).await;
+        let posts = fixed(&shop, &shop.product, "Write a post", 20_000, &more).await;
         for who in [&shop.tester, &other] {
             let post = hand_in(who, &posts).await;
             let done = approve(&shop, &post, json!({})).await;
@@ -111,7 +54,7 @@ async fn the_four_use_cases_of_bounties_end_in_paid_money() {
         let deal = shop.admin.post(&path, deal).await.expect(201);
         let deal = hand_in(&other, &deal).await;
         assert_eq!(approve(&shop, &deal, json!({})).await["payout"], Value::Null);
-        let logo = fixed(&shop, &shop.product, "Logo", 100_000, json!({})).await;
+        let logo = fixed(&shop, &shop.product, "Logo", 100_000, &json!({})).await;
         let logo = hand_in(&other, &logo).await;
         // Only fixed payments, with a tip (S4-85).
         let done = approve(&shop, &logo, json!({ "tipMinor": 10_000 })).await;
