@@ -82,7 +82,7 @@ async fn what_was_paid_in_advance_pays_on_approval_and_never_more_than_there_is(
         let low = "SELECT count(*) FROM pre_fund_moves WHERE kind = 'drawn'";
         assert_eq!(number(&books.payouts, low).await, 2);
         let proof = shop.admin.get("/api/admin/ledger/verify").await.expect(200);
-        assert_eq!(proof["valid"], true, "{proof}");
+        assert_eq!(proof["ok"], true, "{proof}");
         let bad = shop.admin.post(&top_up, json!({ "amountMinor": 0, "currency": "USD" })).await;
         assert_eq!(bad.refused(400, "INVALID_FIELD")["errors"][0]["field"], "amountMinor");
         shop.tester.get(&path).await.refused(403, "ROLE_REQUIRED");
@@ -108,7 +108,7 @@ async fn a_charge_is_given_back_once_and_a_transfer_is_taken_back_before_it() {
             (seen["payout"]["charge"]["status"] == "refunded").then_some(())
         })
         .await;
-        shop.admin.post(&path, why.clone()).await.refused(409, "NOTHING_TO_REFUND");
+        shop.admin.post(&path, why.clone()).await.refused(409, "INVALID_TRANSITION");
         // It can be paid in another way now.
         let body = json!({ "issueIds": [stuck], "method": "bank", "reference": "B-1" });
         let _ = shop.admin.post("/api/admin/payouts/batch-pay", body).await.expect(200);

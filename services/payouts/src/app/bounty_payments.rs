@@ -75,6 +75,9 @@ impl Payouts {
         let Some(id) = payment.payout else { return Ok(None) };
         let payout = store::payout::find(&self.db, organization, id).await?;
         let payout = payout.ok_or(LifecycleError::PayoutNotFound(id))?;
+        // Read again: what it says is never older than the state of the payout.
+        let payment = store::bounty_payment::find(conn, organization, issue).await?;
+        let payment = payment.ok_or(ProfitError::SubmissionNotFound(issue))?;
         let approver = payment.approved_by == ctx.member();
         if !approver && !sees(ctx, payout.payee) {
             return Err(ProfitError::SubmissionNotFound(issue).into());
