@@ -84,7 +84,7 @@ async fn what_was_paid_in_advance_pays_on_approval_and_never_more_than_there_is(
         let proof = shop.admin.get("/api/admin/ledger/verify").await.expect(200);
         assert_eq!(proof["ok"], true, "{proof}");
         let bad = shop.admin.post(&top_up, json!({ "amountMinor": 0, "currency": "USD" })).await;
-        assert_eq!(bad.refused(400, "INVALID_FIELD")["errors"][0]["field"], "amountMinor");
+        assert_eq!(bad.refused(400, "INVALID_AMOUNT")["errors"][0]["field"], "amountMinor");
         shop.tester.get(&path).await.refused(403, "ROLE_REQUIRED");
         books.when_quiet().await;
         world.close().await;

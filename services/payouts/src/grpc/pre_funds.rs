@@ -2,6 +2,8 @@
 
 use prost::Message as _;
 use quittance_chassis::grpc::{caller, detached};
+use quittance_chassis::problem::invalid;
+use quittance_kernel::MoneyError;
 use quittance_proto::payouts::v1 as proto;
 use quittance_proto::payouts::v1::pre_fund_service_server::PreFundService;
 use tonic::{Request, Response, Status};
@@ -66,10 +68,12 @@ impl PreFundService for Payouts {
         let caller = caller(&request)?;
         let message = request.into_inner();
         let product = convert::id("product_id", &message.product_id)?;
-        let low = wire::amount("low_minor", message.low)?;
+        let low = message.low.unwrap_or_default();
+        let unknown = |_: MoneyError| invalid("low.currency_code", "must be a code of ISO 4217");
+        let currency = low.currency_code.parse().map_err(unknown)?;
         let payouts = self.clone();
         let set = detached(async move {
-            payouts.set_low_balance(&caller, product, low.currency(), low.minor()).await
+            payouts.set_low_balance(&caller, product, currency, low.minor_units).await
         });
         let pre_funds = set.await?.iter().map(shown).collect();
         Ok(Response::new(proto::SetLowBalanceResponse { pre_funds }))
