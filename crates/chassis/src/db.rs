@@ -1,6 +1,5 @@
 //! Storage: one way to connect, one way to write, on SQLite and on PostgreSQL.
 
-mod begins;
 mod connect;
 mod idempotency;
 pub mod inbox;

@@ -7,8 +7,6 @@ use sea_orm::sqlx::{self, Row as _};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr};
 use tokio::sync::{Mutex, Notify};
 
-use super::begins::{Beginning, Begins};
-
 /// How long a session may sit inside a transaction, or wait for a lock, before PostgreSQL ends it.
 const IDLE_IN_TRANSACTION: &str = "10s";
 const LOCK_TIMEOUT: &str = "10s";
@@ -22,12 +20,8 @@ pub struct Db {
     url: Arc<str>,
     committed: Arc<Notify>,
     audited: Arc<Notify>,
-    begins: Arc<Begins>,
     /// SQLite has one writer: tasks queue here in order, instead of polling for the file lock.
     writer: Option<Arc<Mutex<()>>>,
-    /// What was sent to the database; clones count together.
-    #[cfg(feature = "testing")]
-    statements: Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Db {
@@ -47,34 +41,13 @@ impl Db {
             .sqlx_logging(false)
             .record_stmt_in_spans(false);
         guard_sqlite(&mut options, url);
-        let begins = Arc::<Begins>::default();
-        guard_postgres(&mut options, &begins);
-        #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "tests count statements"))]
-        let mut conn = Database::connect(options).await?;
-        #[cfg(feature = "testing")]
-        let statements = {
-            let statements = Arc::<std::sync::atomic::AtomicU64>::default();
-            let count = Arc::clone(&statements);
-            conn.set_metric_callback(move |_| {
-                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            });
-            statements
-        };
+        guard_postgres(&mut options);
+        let conn = Database::connect(options).await?;
         let one_writer = conn.get_database_backend() == DbBackend::Sqlite;
         let writer = one_writer.then(|| Arc::new(Mutex::new(())));
         let committed = Arc::new(Notify::new());
         let audited = Arc::new(Notify::new());
-        Ok(Self {
-            conn,
-            service,
-            url: url.into(),
-            committed,
-            audited,
-            begins,
-            writer,
-            #[cfg(feature = "testing")]
-            statements,
-        })
+        Ok(Self { conn, service, url: url.into(), committed, audited, writer })
     }
 
     /// A database in memory that vanishes with the value, for tests.
@@ -121,18 +94,6 @@ impl Db {
         &self.audited
     }
 
-    /// How many statements were sent so far: tests count round trips.
-    #[cfg(feature = "testing")]
-    #[must_use]
-    pub fn statements(&self) -> u64 {
-        self.statements.load(std::sync::atomic::Ordering::SeqCst)
-    }
-
-    /// Whoever begins a transaction says so as long as that may be cut off.
-    pub(super) fn beginning(&self) -> Beginning {
-        Beginning::new(&self.begins)
-    }
-
     /// Waits for this process's turn to write. `None` on PostgreSQL, which needs no queue.
     pub(crate) async fn turn_to_write(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
         match &self.writer {
@@ -173,7 +134,7 @@ fn guard_sqlite(options: &mut ConnectOptions, url: &str) {
     });
 }
 
-fn guard_postgres(options: &mut ConnectOptions, begins: &Arc<Begins>) {
+fn guard_postgres(options: &mut ConnectOptions) {
     options.map_sqlx_postgres_opts(|postgres| {
         postgres.options([
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
@@ -181,16 +142,9 @@ fn guard_postgres(options: &mut ConnectOptions, begins: &Arc<Begins>) {
             ("statement_timeout", STATEMENT_TIMEOUT),
         ])
     });
-    let begins = Arc::clone(begins);
-    options.map_sqlx_postgres_pool_opts(move |pool| {
-        let begins = Arc::clone(&begins);
-        pool.after_release(move |conn, _| {
-            let trusted = begins.all_ended_well();
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_release(|conn, _| {
             Box::pin(async move {
-                // Otherwise this would be every second statement that the server is sent.
-                if trusted {
-                    return Ok(true);
-                }
                 // A future dropped inside `begin` leaves the session in a transaction that the pool
                 // does not know of; the next user's acknowledged writes would be rolled back.
                 // Outside a transaction both instants are the same; inside one they differ. Such a

@@ -94,8 +94,5 @@ pub(crate) async fn begin_raw(
         sqlite_transaction_mode: (!db.is_postgres()).then_some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let beginning = db.beginning();
-    let conn = db.conn().begin_with_options(options).await?;
-    beginning.ended();
-    Ok((conn, turn))
+    Ok((db.conn().begin_with_options(options).await?, turn))
 }
