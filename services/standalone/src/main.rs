@@ -30,7 +30,7 @@ struct Cli {
 enum Command {
     /// Serves an instance from `data_dir` (the default).
     Serve,
-    /// Serves with the demo organization loaded, and prints where to look.
+    /// Serves with the demo organizations loaded, and prints where to look.
     Demo,
     /// Brings the databases to the schema of this version.
     Migrate,
@@ -191,7 +191,10 @@ fn greeting(base: &str, demo: &quittance::demo::Demo) -> String {
     use std::fmt::Write as _;
     let mut text = String::from("\n");
     let state = if demo.loaded { "loaded" } else { "was loaded before" };
-    let _ = writeln!(text, "Quittance demo — organization \"Hackorda QA\" {state}");
+    let _ = writeln!(
+        text,
+        "Quittance demo — organizations \"Hackorda QA\", \"Akashi Partners\" and \"Baiterek Recruiting\", {state}"
+    );
     let _ =
         writeln!(text, "  dashboard     {base}/app (sign in as dana@ or madina@hackorda.example)");
     let _ = writeln!(text, "  API browser   {base}/api/docs");
@@ -206,11 +209,14 @@ fn greeting(base: &str, demo: &quittance::demo::Demo) -> String {
          \n  curl -s -H \"authorization: Bearer $DANA\" {base}/api/me/balance\
          \n  curl -s -H \"authorization: Bearer $DANA\" '{base}/api/me/balance/export.csv?trailer=true'\
          \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/payouts\
-         \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/triage\n\
+         \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/triage\
+         \n  curl -s -H \"authorization: Bearer $SARA\" {base}/api/admin/payouts/list\
+         \n  curl -s -H \"authorization: Bearer $GULNARA\" {base}/api/v2/payout-schedules\n\
          \nCtrl-C stops it; everything is kept in the data directory.\n"
     );
     text
 }
 
 /// Whose tokens are printed; the others are there too.
-const SHOWN: [&str; 5] = ["Madina", "Adilet", "Aibek", "Nazira", "Dana"];
+const SHOWN: [&str; 8] =
+    ["Madina", "Adilet", "Aibek", "Nazira", "Dana", "Sara", "Polaris", "Gulnara"];

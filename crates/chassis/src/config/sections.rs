@@ -133,7 +133,7 @@ section! {
 section! {
     /// Connections to databases.
     Database {
-        /// Connections that each service may hold.
+        /// Connections that each service may hold; on PostgreSQL half of them are for transactions.
         max_connections: u32 = 16,
     }
 }
