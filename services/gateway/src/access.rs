@@ -198,6 +198,12 @@ pub(crate) const TABLE: &[Row] = &[
     get("/api/admin/ledger/accounts", TREASURY),
     get("/api/admin/ledger/accounts/{account}/entries", TREASURY),
     get("/api/admin/ledger/verify", TREASURY),
+    get("/api/admin/reconciliation", TREASURY),
+    post("/api/admin/reconciliation", APPROVERS),
+    post("/api/admin/reconciliation/import", APPROVERS),
+    get("/api/admin/reconciliation/statements", TREASURY),
+    get("/api/admin/reconciliation/statements/{id}", TREASURY),
+    get("/api/admin/payout-plans/{id}/pain001.xml", APPROVERS),
     get("/api/admin/stats/earnings", TREASURY),
     get("/api/admin/stats/top-earners", TREASURY),
 ];

@@ -27,6 +27,7 @@ mod notifications;
 mod overview;
 mod partner_payouts;
 mod partners;
+mod payment_files;
 mod payments;
 mod payouts;
 mod plans;
@@ -35,6 +36,7 @@ mod products;
 mod profit;
 mod rails;
 mod rates;
+mod reconciliation;
 mod reward_pool;
 mod run_batch;
 mod schedules;
@@ -106,6 +108,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         audit::routes(),
         ledger::routes(),
         statistics::routes(),
+        reconciliation::routes(),
+        payment_files::routes(),
     ]
     .into_iter()
     .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)

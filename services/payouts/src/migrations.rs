@@ -11,6 +11,7 @@ mod m0008_schedules;
 mod m0009_jobs;
 mod m0010_bounty_money;
 mod m0011_sandbox_charges;
+mod m0013_commissions_list;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_jobs::Migration),
             Box::new(m0010_bounty_money::Migration),
             Box::new(m0011_sandbox_charges::Migration),
+            Box::new(m0013_commissions_list::Migration),
         ]
     }
 

@@ -16,6 +16,7 @@ pub(crate) mod outcome;
 pub(crate) mod partner;
 pub(crate) mod partner_read;
 pub(crate) mod partner_undo;
+pub(crate) mod payment_file;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod policy;
@@ -27,6 +28,7 @@ pub(crate) mod receivable;
 pub(crate) mod review;
 pub(crate) mod schedule;
 pub(crate) mod settlement;
+pub(crate) mod snapshot;
 mod sql;
 pub(crate) mod stream;
 

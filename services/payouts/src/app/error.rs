@@ -14,6 +14,7 @@ use crate::domain::job::JobError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
+use crate::domain::payment_file::PaymentFileError;
 use crate::domain::plan::PlanError;
 use crate::domain::profit::ProfitError;
 use crate::domain::rail::RailError;
@@ -40,6 +41,8 @@ pub enum Error {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Rail(#[from] RailError),
+    #[error(transparent)]
+    PaymentFile(#[from] PaymentFileError),
     #[error(transparent)]
     Profit(#[from] ProfitError),
     #[error(transparent)]
@@ -96,6 +99,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.code(),
             Self::Hold(error) => error.code(),
             Self::Profit(error) => error.code(),
+            Self::PaymentFile(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -131,6 +135,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.reason(),
             Self::Hold(error) => error.reason(),
             Self::Profit(error) => error.reason(),
+            Self::PaymentFile(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -168,6 +173,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.fields(),
             Self::Hold(error) => error.fields(),
             Self::Profit(error) => error.fields(),
+            Self::PaymentFile(error) => error.fields(),
             Self::Total(_)
             | Self::Rail(_)
             | Self::LeadMayNotPay
@@ -194,6 +200,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.metadata(),
             Self::Schedule(error) => error.metadata(),
             Self::Hold(error) => error.metadata(),
+            Self::PaymentFile(error) => error.metadata(),
             Self::Order(_)
             | Self::Rail(_)
             | Self::Total(_)
