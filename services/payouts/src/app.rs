@@ -55,6 +55,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
+use crate::rail::Rails;
 
 pub(crate) use accounts::Shown;
 pub(crate) use commissions::Sale;
@@ -88,6 +89,8 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub struct Payouts {
     db: Db,
+    /// Who moves money for us.
+    rails: Rails,
     issues: IssueServiceClient<Client>,
     members: MemberServiceClient<Client>,
     bounties: BountyServiceClient<Client>,
@@ -109,8 +112,10 @@ impl Payouts {
         let pools =
             RewardPoolServiceClient::new(issues.clone()).max_decoding_message_size(MAX_ENCODE);
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
+        let rails = Rails::new(db.clone());
         Self {
             db,
+            rails,
             issues,
             members,
             bounties,

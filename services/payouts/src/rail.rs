@@ -82,20 +82,36 @@ pub(crate) enum AskedCharge {
 pub(crate) trait Rail: Send + Sync {
     /// Moves money to somebody, at most once per key.
     async fn send(&self, transfer: &Transfer) -> Answer;
-    /// Asks what became of a transfer, without moving anything.
-    async fn ask(&self, attempt: Uuid) -> Asked;
+    /// Asks what became of a transfer, without moving anything. It is given whole: a provider may
+    /// have to look for the key among the transfers of a group.
+    async fn ask(&self, transfer: &Transfer) -> Asked;
     /// Takes money from a payer, at most once per key.
     async fn charge(&self, charge: &Charge) -> Charged;
     /// Asks what became of a charge, without moving anything.
-    async fn ask_charge(&self, attempt: Uuid) -> AskedCharge;
+    async fn ask_charge(&self, charge: &Charge) -> AskedCharge;
     /// Takes a transfer back, at most once per key; the reference is that of the reversal.
     async fn reverse(&self, back: &GiveBack) -> Answer;
     /// Gives a charge back to its payer, at most once per key; the reference is that of the refund.
     async fn refund(&self, back: &GiveBack) -> Answer;
 }
 
-/// The rail that serves a method; none for what people record. Stripe itself takes the sandbox's
-/// place here once it is configured.
-pub(crate) fn of(method: Method, db: &Db) -> Option<Arc<dyn Rail>> {
-    (!method.is_manual()).then(|| Arc::new(Sandbox::new(db.clone())) as Arc<dyn Rail>)
+/// The rails of this installation. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Rails {
+    db: Db,
+}
+
+impl Rails {
+    /// The sandbox alone.
+    #[must_use]
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// The rail that serves a method; none for what people record. Stripe itself takes the
+    /// sandbox's place here once it is configured.
+    #[must_use]
+    pub(crate) fn of(&self, method: Method) -> Option<Arc<dyn Rail>> {
+        (!method.is_manual()).then(|| Arc::new(Sandbox::new(self.db.clone())) as Arc<dyn Rail>)
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use quittance_chassis::bus::relay::leadership::Leadership;
-use quittance_chassis::db::{Db, Tx, WriteError};
+use quittance_chassis::db::{Tx, WriteError};
 use quittance_chassis::{clock, fail_point};
 use quittance_kernel::{Ctx, OrganizationId, PayoutId, Principal};
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ use crate::domain::attempt::{Answer, Attempt, AttemptState, conclude};
 use crate::domain::lifecycle::Held;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::payout_machine;
-use crate::rail::{self, Asked, Transfer};
+use crate::rail::{Asked, Rails, Transfer};
 use crate::store::outcome::{Concluded, Moved};
 use crate::store::{self};
 
@@ -106,7 +106,7 @@ impl Payouts {
         let calls = submitted.chain(rest.into_iter().map(|attempt| (attempt, false)));
         let answered: Vec<(Attempt, Answer)> = futures_util::stream::iter(calls)
             .map(|(attempt, fresh)| {
-                let call = call_or_ask(self.db.clone(), attempt.clone(), fresh);
+                let call = call_or_ask(self.rails.clone(), attempt.clone(), fresh);
                 async move {
                     // Not cancelled with its timeout: a write of the sandbox must not be cut off.
                     let answer = tokio::time::timeout(PATIENCE, tokio::spawn(call)).await;
@@ -164,8 +164,8 @@ impl Payouts {
 
 /// Calls a provider, or asks what became of a call. A call that never arrived is sent again under
 /// its own key, so that nothing moves twice even if it arrives after all.
-async fn call_or_ask(db: Db, attempt: Attempt, fresh: bool) -> Answer {
-    let rail = attempt.rail.parse().ok().and_then(|method| rail::of(method, &db));
+async fn call_or_ask(rails: Rails, attempt: Attempt, fresh: bool) -> Answer {
+    let rail = attempt.rail.parse().ok().and_then(|method| rails.of(method));
     let Some(rail) = rail else { return Answer::Declined { code: "no_such_rail".to_owned() } };
     let transfer = Transfer {
         attempt: attempt.id,
@@ -177,7 +177,7 @@ async fn call_or_ask(db: Db, attempt: Attempt, fresh: bool) -> Answer {
     if fresh {
         return rail.send(&transfer).await;
     }
-    match rail.ask(attempt.id).await {
+    match rail.ask(&transfer).await {
         Asked::Known(answer) => answer,
         Asked::NeverArrived => rail.send(&transfer).await,
         Asked::Unclear => Answer::Unknown,

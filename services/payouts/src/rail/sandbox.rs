@@ -125,9 +125,9 @@ impl Rail for Sandbox {
         }
     }
 
-    async fn ask(&self, attempt: Uuid) -> Asked {
-        match self.find(attempt).await {
-            Ok(Some(row)) => Asked::Known(row.answer(attempt)),
+    async fn ask(&self, transfer: &Transfer) -> Asked {
+        match self.find(transfer.attempt).await {
+            Ok(Some(row)) => Asked::Known(row.answer(transfer.attempt)),
             Ok(None) => Asked::NeverArrived,
             Err(_) => Asked::Unclear,
         }
@@ -149,8 +149,8 @@ impl Rail for Sandbox {
         }
     }
 
-    async fn ask_charge(&self, attempt: Uuid) -> AskedCharge {
-        match self.asked_charge(attempt).await {
+    async fn ask_charge(&self, charge: &Charge) -> AskedCharge {
+        match self.asked_charge(charge.attempt).await {
             Ok(Some(charged)) => AskedCharge::Known(charged),
             Ok(None) => AskedCharge::NeverArrived,
             Err(error) => {
