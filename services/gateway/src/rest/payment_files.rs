@@ -23,7 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Debtor {
+struct Payer {
     #[param(example = "Hackorda LLP")]
     debtor_name: String,
     debtor_iban: String,
@@ -41,21 +41,21 @@ struct Debtor {
     path = "/api/admin/payout-plans/{id}/pain001.xml",
     operation_id = "createPaymentFile",
     tag = "payouts",
-    params(("id" = Uuid, Path), Debtor),
+    params(("id" = Uuid, Path), Payer),
     responses((status = 200, body = str, content_type = "application/xml"))
 )]
 async fn pain001(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
-    Params(debtor): Params<Debtor>,
+    Params(payer): Params<Payer>,
 ) -> Result<Response, Problem> {
     let request = caller.request(wire::CreatePaymentFileRequest {
         plan_id: id.to_string(),
-        debtor_name: debtor.debtor_name,
-        debtor_iban: debtor.debtor_iban,
-        debtor_bic: debtor.debtor_bic.unwrap_or_default(),
-        execution_date: debtor.execution_date.unwrap_or_default(),
+        debtor_name: payer.debtor_name,
+        debtor_iban: payer.debtor_iban,
+        debtor_bic: payer.debtor_bic.unwrap_or_default(),
+        execution_date: payer.execution_date.unwrap_or_default(),
     });
     let file = gateway.payment_files().create_payment_file(request).await?.into_inner();
     let headers = [

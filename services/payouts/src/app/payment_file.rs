@@ -150,8 +150,9 @@ fn less_what_is_kept_back(
         return Err(PaymentFileError::TooLarge);
     }
     for (payee, amount) in &mut sums {
+        let currency = amount.currency();
         let kept = plan.nettings.iter().filter(|netted| netted.payee == *payee);
-        for netted in kept.filter(|netted| netted.amount.currency() == amount.currency()) {
+        for netted in kept.filter(|netted| netted.amount.currency() == currency) {
             let less = netted.amount.checked_neg().and_then(|less| amount.checked_add(less));
             *amount = less.map_err(|_| PaymentFileError::OutOfRange)?;
         }
