@@ -29,7 +29,10 @@ async fn everything_there_is(shop: &Shop) {
     let paid = paid.expect(200)["groups"][0]["payoutId"].as_str().unwrap().to_owned();
     let void = json!({ "reason": "Sent twice" });
     admin.post(&format!("{PAYOUTS}/{paid}/void"), void).await.expect(200);
-    admin.post("/api/admin/payouts/batch-pay", batch(&shop.tester, &issues[3..4])).await.expect(200);
+    admin
+        .post("/api/admin/payouts/batch-pay", batch(&shop.tester, &issues[3..4]))
+        .await
+        .expect(200);
     let rule = json!({ "basisPoints": 1_000, "partnerId": shop.tester.member_id });
     admin.post("/api/admin/commissions/rules", rule).await.expect(201);
     let sale = json!({ "externalId": "order-1", "partnerId": shop.tester.member_id,

@@ -130,15 +130,17 @@ impl<S: Snapshots> SnapshotService for Owner<S> {
         if usize::try_from(MAX_PAGE).is_ok_and(|most| most < message.entity_ids.len()) {
             return Err(invalid("entity_ids", "must be at most 1000"));
         }
-        let id = |field, text: &str| {
-            text.parse::<Uuid>().map_err(|_| invalid(field, "must be a UUID"))
-        };
+        let id =
+            |field, text: &str| text.parse::<Uuid>().map_err(|_| invalid(field, "must be a UUID"));
         let ids = message.entity_ids.iter().map(|text| id("entity_ids", text));
         let after = Some(message.after_id.as_str()).filter(|text| !text.is_empty());
         let organization = Some(message.organization_id.as_str()).filter(|text| !text.is_empty());
         let wanted = Wanted {
             organization: OrganizationId(
-                organization.map(|text| id("organization_id", text)).transpose()?.unwrap_or_default(),
+                organization
+                    .map(|text| id("organization_id", text))
+                    .transpose()?
+                    .unwrap_or_default(),
             ),
             after: after.map(|text| id("after_id", text)).transpose()?,
             ids: ids.collect::<Result<_, _>>()?,

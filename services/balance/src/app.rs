@@ -11,8 +11,8 @@ mod owners;
 mod post;
 mod project;
 mod rebuild;
-mod reconcile;
 mod recompute;
+mod reconcile;
 mod reconciliation_error;
 mod statement;
 mod statistics;
@@ -33,15 +33,15 @@ pub(crate) use import::{Format, Statement};
 pub use owners::{Entity, OwnedTotal, Owners, OwnersError, Remote, Snapshot};
 pub(crate) use project::{Change, Fact, ProjectError};
 pub use rebuild::{Progress, RebuildError, Rebuilt};
-pub use reconcile::{Care, ReconcileError};
 pub(crate) use reconcile::Reconciler;
+pub use reconcile::{Care, ReconcileError};
 pub use reconciliation_error::ReconciliationError;
 pub(crate) use statement::NamedStatement;
 pub(crate) use totals::OrganizationTotals;
 pub use verify::{LedgerFlaw, LedgerVerdict};
 
 /// The usual patience with events.
-const GRACE: Duration = Duration::from_secs(120);
+const GRACE: Duration = Duration::from_mins(2);
 
 /// The projections and what is read from them. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -63,7 +63,7 @@ pub fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
     faults::arm();
     match Cli::try_parse_from(args) {
-        Ok(cli) => run::finish(dispatch(cli)),
+        Ok(cli) => run::finish(dispatch(&cli)),
         Err(error) => {
             // Standard error may be closed; there is nobody else to tell.
             let _ = error.print();
@@ -72,7 +72,7 @@ pub fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> anyhow::Result<()> {
+fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     let config = Config::load(cli.config.as_deref())?;
     match cli.what {
         What::Rebuild(args) => run::block_on(rebuild(config, args)),

@@ -15,9 +15,9 @@ mod sheet;
 mod statement;
 mod sums;
 
-pub use bank::BankError;
 pub use balance::{Balance, BalanceTotal, CycleBalance};
 pub(crate) use balance::{CycleFacts, SeverityRates};
+pub use bank::BankError;
 pub(crate) use days::{Day, DayDifferences, Interval, day_of, start_of};
 pub(crate) use explain::{Figure, Share};
 pub(crate) use history::{Part, Told};

@@ -13,14 +13,14 @@ mod start;
 mod store;
 
 pub use app::{
-    Balances, Care, ComparedSum, Entity, Error, Export, Finding, FindingKind, LedgerFlaw, LedgerVerdict,
-    OwnedTotal, Owners, OwnersError, Period, Progress, RebuildError, Rebuilt, ReconcileError,
-    Reconciliation, ReconciliationError, Remote, Snapshot,
+    Balances, Care, ComparedSum, Entity, Error, Export, Finding, FindingKind, LedgerFlaw,
+    LedgerVerdict, OwnedTotal, Owners, OwnersError, Period, Progress, RebuildError, Rebuilt,
+    ReconcileError, Reconciliation, ReconciliationError, Remote, Snapshot,
 };
 pub use consumer::{KINDS, Projections, QUEUE};
 pub use domain::{
-    Balance, BankError, BalanceTotal, Counts, CycleBalance, Flow, LedgerError, OutOfRange, Proof, Sums,
-    Unproven,
+    Balance, BalanceTotal, BankError, Counts, CycleBalance, Flow, LedgerError, OutOfRange, Proof,
+    Sums, Unproven,
 };
 pub use grpc::ACCESS;
 pub use migrations::Migrator;

@@ -38,7 +38,7 @@ pub(crate) use directory::{
     CycleEntry, MemberEntry, cycle_names, cycle_rows, member_name, member_rows,
 };
 pub(crate) use generations::{
-    Generations, Hold, RebuildRow, begin, current, generations, switch, sweep,
+    Generations, Hold, RebuildRow, begin, current, generations, sweep, switch,
 };
 pub(crate) use ledger::{
     AccountFilter, AccountRow, Chained, EntryRow, Kept, Posted, SourceKey, account_rows,

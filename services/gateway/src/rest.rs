@@ -5,6 +5,7 @@ mod approvals;
 mod attachments;
 pub(crate) mod audit;
 mod balance;
+mod bank_statements;
 mod batch;
 mod bounties;
 mod commission_rules;
@@ -109,6 +110,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         ledger::routes(),
         statistics::routes(),
         reconciliation::routes(),
+        bank_statements::routes(),
         payment_files::routes(),
     ]
     .into_iter()

@@ -122,12 +122,7 @@ async fn measure(
     Ok(Line { lines: someone.lines, clients, floor, ours, single })
 }
 
-async fn keys(
-    pool: &PgPool,
-    organization: Uuid,
-    member: Uuid,
-    count: usize,
-) -> anyhow::Result<()> {
+async fn keys(pool: &PgPool, organization: Uuid, member: Uuid, count: usize) -> anyhow::Result<()> {
     let sql = "SELECT earned, earned_count, pending, pending_count, voided, receivable \
                FROM member_money WHERE organization_id = $1 AND member_id = $2 AND currency = $3";
     for _ in 0..count {
@@ -223,9 +218,11 @@ fn table(lines: &[Line]) -> String {
             ms(p50),
             ms(p99),
         );
-        all.push(json!({ "lines": line.lines, "clients": line.clients, "floor": floor, "ours": ours,
+        all.push(
+            json!({ "lines": line.lines, "clients": line.clients, "floor": floor, "ours": ours,
                          "ratio": ours / floor, "p50Ms": p50.as_secs_f64() * 1e3,
-                         "p99Ms": p99.as_secs_f64() * 1e3 }));
+                         "p99Ms": p99.as_secs_f64() * 1e3 }),
+        );
     }
     let _ = writeln!(text, "\n{}", json!({ "bench": "balance", "lines": all }));
     text

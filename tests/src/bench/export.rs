@@ -93,7 +93,7 @@ async fn download(request: reqwest::RequestBuilder) -> anyhow::Result<Took> {
     while let Some(piece) = body.next().await {
         let piece = piece?;
         first_byte.get_or_insert_with(|| start.elapsed());
-        lines += piece.iter().filter(|byte| **byte == b'\n').count();
+        lines += piece.split(|byte| *byte == b'\n').count() - 1;
     }
     let first_byte = first_byte.context("nothing came")?;
     Ok(Took { first_byte, whole: start.elapsed(), lines })
@@ -163,6 +163,10 @@ fn table(rows: usize, took: &[Vec<Took>; 3], idle: [u64; 2], peak: [u64; 2]) -> 
         idle[1]
     );
     let memory = json!({ "gatewayMib": above(0), "balanceMib": above(1) });
-    let _ = writeln!(text, "\n{}", json!({ "bench": "export", "rows": rows, "lines": all, "memory": memory }));
+    let _ = writeln!(
+        text,
+        "\n{}",
+        json!({ "bench": "export", "rows": rows, "lines": all, "memory": memory })
+    );
     text
 }

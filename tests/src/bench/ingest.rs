@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
-use quittance_chassis::bus::{self, Bus as _, Message};
+use quittance_chassis::bus::{self, Message};
 use quittance_chassis::clock;
 use quittance_chassis::testing::{create_database, drop_database};
 use quittance_events::{EarningState, Envelope, IssueState, Payload, encode, kind};
@@ -75,7 +75,8 @@ async fn measure(issues: usize) -> anyhow::Result<Duration> {
             None if count > 0 => first = Some((now, count)),
             Some((start, at_first)) if count == wanted => {
                 // What was there when it was first looked at does not count.
-                let share = f64::from(u32::try_from(wanted)?) / f64::from(u32::try_from(wanted - at_first)?);
+                let share = f64::from(u32::try_from(wanted)?)
+                    / f64::from(u32::try_from(wanted - at_first)?);
                 break (now - start).mul_f64(share);
             }
             Some(_) | None => {}

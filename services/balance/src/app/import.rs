@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::owners::{Owners, OwnersError};
 use super::{Balances, ReconciliationError};
 use crate::domain::bank::{
-    BankLine, BankStatement, Columns, MatchedBy, Payment, match_lines, read_camt, read_sheet,
+    BankStatement, Columns, Judged, Payment, match_lines, read_camt, read_sheet,
 };
 use crate::store::{self, Imported, MatchedLine, UnmatchedPayout};
 
@@ -84,16 +84,13 @@ impl Balances {
         };
         let owners = self.owners.clone().ok_or(OwnersError::Nobody)?;
         let known = payments(owners.as_ref(), ctx, (first, last)).await?;
-        let known: Vec<Known> = known
-            .into_iter()
-            .filter(|known| method.is_none() || known.method == method)
-            .collect();
+        let known: Vec<Known> =
+            known.into_iter().filter(|known| method.is_none() || known.method == method).collect();
         for _ in 0..TRIES {
             let file = File { digest: &digest, format: format.as_str(), read: &read };
             match self.keep_statement(ctx, &file, (first, last), &known).await {
-                Ok(()) => {}
                 // The same file, or another one with a line about the same payout, was faster.
-                Err(WriteError::Duplicate(_)) => {}
+                Ok(()) | Err(WriteError::Duplicate(_)) => {}
                 Err(error) => return Err(error.into()),
             }
             if let Some(mut kept) = self.known_statement(ctx, &digest).await? {
@@ -133,10 +130,12 @@ impl Balances {
             .cloned()
             .collect();
         let found = match_lines(&file.read.lines, &free);
-        let lines: Vec<(BankLine, Option<(MatchedBy, Vec<Uuid>)>)> =
-            file.read.lines.iter().cloned().zip(found).collect();
-        let matched: BTreeSet<Uuid> =
-            lines.iter().filter_map(|(_, found)| found.as_ref()).flat_map(|(_, ids)| ids.clone()).collect();
+        let lines: Vec<Judged> = file.read.lines.iter().cloned().zip(found).collect();
+        let matched: BTreeSet<Uuid> = lines
+            .iter()
+            .filter_map(|(_, found)| found.as_ref())
+            .flat_map(|(_, ids)| ids.clone())
+            .collect();
         let currencies: BTreeSet<_> =
             lines.iter().map(|(line, _)| line.amount.currency()).collect();
         let unmatched = free
@@ -155,8 +154,8 @@ impl Balances {
             line_count: count(lines.len()),
             matched_count: count(lines.iter().filter(|(_, found)| found.is_some()).count()),
             unmatched: unmatched.take(MAX_UNMATCHED).map(unmatched_payout).collect(),
-            imported_by: ctx.member(),
-            imported_at: ctx.now,
+            member: ctx.member(),
+            at: ctx.now,
         };
         store::keep_statement(&tx, &imported, &lines).await?;
         let after = format!(
@@ -183,8 +182,7 @@ impl Balances {
             Some(_) => return Err(PageError::BadToken.into()),
         };
         let organization = ctx.organization();
-        let mut found =
-            store::statements(&self.db, organization, before, page.size + 1).await?;
+        let mut found = store::statements(&self.db, organization, before, page.size + 1).await?;
         let size = usize::try_from(page.size).unwrap_or(usize::MAX);
         let more = size < found.len();
         found.truncate(size);

@@ -61,11 +61,9 @@ impl Entity {
     fn is_of_issues(self) -> bool {
         match self {
             Self::Member | Self::Cycle | Self::Issue => true,
-            Self::Earning
-            | Self::Schedule
-            | Self::Payout
-            | Self::Commission
-            | Self::Receivable => false,
+            Self::Earning | Self::Schedule | Self::Payout | Self::Commission | Self::Receivable => {
+                false
+            }
         }
     }
 }
@@ -177,9 +175,11 @@ impl Remote {
         let principal = Principal::service(OrganizationId(Uuid::nil()));
         let token = match &self.token {
             Some(token) => token.clone(),
-            None => self.verifier.mint(&principal, MOMENT).map(SecretString::from).map_err(
-                |error| OwnersError::Refused { owner, status: error.to_string() },
-            )?,
+            None => self
+                .verifier
+                .mint(&principal, MOMENT)
+                .map(SecretString::from)
+                .map_err(|error| OwnersError::Refused { owner, status: error.to_string() })?,
         };
         let ctx = Ctx::new(principal, clock::now(), Uuid::now_v7().to_string());
         Ok(Caller::new(ctx, &token, std::time::Instant::now().checked_add(PATIENCE)))
@@ -278,10 +278,8 @@ impl Owners for Remote {
             let answer = client.get_snapshot_totals(self.caller(owner)?.request(message)).await;
             Ok(answer.map_err(|status| refused(owner, &status))?.into_inner().totals)
         };
-        let (issues, payouts): (Vec<_>, Vec<_>) = tokio::try_join!(
-            ask(ISSUES, self.issues.clone()),
-            ask(PAYOUTS, self.payouts.clone())
-        )?;
+        let (issues, payouts): (Vec<_>, Vec<_>) =
+            tokio::try_join!(ask(ISSUES, self.issues.clone()), ask(PAYOUTS, self.payouts.clone()))?;
         let total = |total: proto::SnapshotTotal| OwnedTotal {
             entity: total.entity,
             state: total.state,

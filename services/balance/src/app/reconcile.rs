@@ -90,7 +90,9 @@ impl Balances {
         let wanted: Vec<Entity> = Entity::ALL
             .iter()
             .copied()
-            .filter(|entity| care.deep || told_by(*entity).iter().any(|sum| differing.contains(sum)))
+            .filter(|entity| {
+                care.deep || told_by(*entity).iter().any(|sum| differing.contains(sum))
+            })
             .collect();
         for entity in wanted {
             let suspects =

@@ -7,9 +7,9 @@ use sea_orm::DbErr;
 use tonic::Code;
 use uuid::Uuid;
 
+use super::Error;
 use super::owners::OwnersError;
 use super::reconcile::ReconcileError;
-use super::Error;
 use crate::domain::BankError;
 
 /// Why a comparison was not made, or a statement not taken.

@@ -39,6 +39,9 @@ pub(crate) struct BankStatement {
     pub(crate) lines: Vec<BankLine>,
 }
 
+/// A line, and the payouts that it is about.
+pub(crate) type Judged = (BankLine, Option<(MatchedBy, Vec<uuid::Uuid>)>);
+
 /// Why a file is not taken. None of it is, then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BankError {

@@ -49,11 +49,10 @@ impl ReconciliationService for Balances {
     ) -> Result<Response<proto::ImportStatementResponse>, Status> {
         let ctx = caller(&request)?.ctx;
         let message = request.into_inner();
-        let method = method(message.method())?;
+        let method = method(message.method());
         let format = format(message.format(), message.mapping.unwrap_or_default())?;
         let (balances, content) = (self.clone(), message.content);
-        let work =
-            async move { balances.import_statement(&ctx, &format, &content, method).await };
+        let work = async move { balances.import_statement(&ctx, &format, &content, method).await };
         let Statement { imported, lines, already } = detached(work).await?;
         Ok(Response::new(proto::ImportStatementResponse {
             statement: Some(statement(imported)),
@@ -88,9 +87,9 @@ impl ReconciliationService for Balances {
     }
 }
 
-fn method(method: common::Method) -> Result<Option<Method>, Status> {
+fn method(method: common::Method) -> Option<Method> {
     use common::Method as Wire;
-    Ok(match method {
+    match method {
         Wire::Unspecified => None,
         Wire::Kaspi => Some(Method::Kaspi),
         Wire::Bank => Some(Method::Bank),
@@ -98,7 +97,7 @@ fn method(method: common::Method) -> Result<Option<Method>, Status> {
         Wire::Ach => Some(Method::Ach),
         Wire::Paypal => Some(Method::Paypal),
         Wire::Stripe => Some(Method::Stripe),
-    })
+    }
 }
 
 fn format(format: proto::StatementFormat, mapping: proto::CsvMapping) -> Result<Format, Status> {
@@ -192,8 +191,8 @@ fn statement(imported: Imported) -> proto::ImportedStatement {
         line_count: imported.line_count,
         matched_count: imported.matched_count,
         unmatched_payouts: imported.unmatched.into_iter().map(unmatched).collect(),
-        imported_by: imported.imported_by.to_string(),
-        import_time: Some(time(imported.imported_at)),
+        imported_by: imported.member.to_string(),
+        import_time: Some(time(imported.at)),
     }
 }
 
@@ -201,10 +200,7 @@ fn unmatched(payout: UnmatchedPayout) -> proto::UnmatchedPayout {
     proto::UnmatchedPayout {
         payout_id: payout.id.to_string(),
         paid_on: payout.paid_on,
-        amount: Some(common::Money {
-            minor_units: payout.minor,
-            currency_code: payout.currency,
-        }),
+        amount: Some(common::Money { minor_units: payout.minor, currency_code: payout.currency }),
         reference: payout.reference,
     }
 }

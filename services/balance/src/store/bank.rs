@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{corrupt, statement};
-use crate::domain::bank::{BankLine, MatchedBy};
+use crate::domain::bank::{BankLine, Judged};
 
 /// A payout that no line is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ pub(crate) struct Imported {
     pub(crate) line_count: i64,
     pub(crate) matched_count: i64,
     pub(crate) unmatched: Vec<UnmatchedPayout>,
-    pub(crate) imported_by: MemberId,
-    pub(crate) imported_at: Timestamp,
+    pub(crate) member: MemberId,
+    pub(crate) at: Timestamp,
 }
 
 /// A line, and the payouts that it is about.
@@ -78,8 +78,8 @@ impl StatementRow {
             line_count: self.line_count,
             matched_count: self.matched_count,
             unmatched: unmatched.map_err(|_| corrupt("bank_statements", "unmatched_payouts"))?,
-            imported_by: MemberId(self.imported_by),
-            imported_at: self.imported_at,
+            member: MemberId(self.imported_by),
+            at: self.imported_at,
         })
     }
 }
@@ -187,7 +187,7 @@ pub(crate) async fn matched_before(
 pub(crate) async fn keep_statement(
     tx: &Tx,
     imported: &Imported,
-    lines: &[(BankLine, Option<(MatchedBy, Vec<Uuid>)>)],
+    lines: &[Judged],
 ) -> Result<(), WriteError> {
     let unmatched = serde_json::to_string(&imported.unmatched)
         .map_err(|error| DbErr::Custom(error.to_string()))?;
@@ -206,8 +206,8 @@ pub(crate) async fn keep_statement(
             .column("line_count", Column::same_i64(Some(imported.line_count)))
             .column("matched_count", Column::same_i64(Some(imported.matched_count)))
             .column("unmatched_payouts", text(&unmatched))
-            .column("imported_by", Column::Uuid(vec![imported.imported_by.0]))
-            .column("imported_at", Column::same_time(Some(imported.imported_at))),
+            .column("imported_by", Column::Uuid(vec![imported.member.0]))
+            .column("imported_at", Column::same_time(Some(imported.at))),
     );
     tx.write(set).await?;
     let mut set = WriteSet::new();
@@ -216,9 +216,7 @@ pub(crate) async fn keep_statement(
     tx.write(set).await
 }
 
-type Lines = [(BankLine, Option<(MatchedBy, Vec<Uuid>)>)];
-
-fn line_rows(imported: &Imported, lines: &Lines) -> Insert {
+fn line_rows(imported: &Imported, lines: &[Judged]) -> Insert {
     let all = || lines.iter().map(|(line, _)| line);
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let by = lines.iter().map(|(_, found)| found.as_ref().map(|(by, _)| by.as_str().to_owned()));
@@ -230,11 +228,14 @@ fn line_rows(imported: &Imported, lines: &Lines) -> Insert {
         .column("amount_minor", Column::I64(all().map(|line| line.amount.minor()).collect()))
         .column("currency", Column::Text(currency.collect()))
         .column("reference", Column::OptText(all().map(|line| some(&line.reference)).collect()))
-        .column("counterparty", Column::OptText(all().map(|line| some(&line.counterparty)).collect()))
+        .column(
+            "counterparty",
+            Column::OptText(all().map(|line| some(&line.counterparty)).collect()),
+        )
         .column("matched_by", Column::OptText(by.collect()))
 }
 
-fn match_rows(imported: &Imported, lines: &Lines) -> Insert {
+fn match_rows(imported: &Imported, lines: &[Judged]) -> Insert {
     let matches: Vec<(i64, &BankLine, Uuid)> = (1..)
         .zip(lines)
         .filter_map(|(number, (line, found))| Some((number, line, &found.as_ref()?.1)))

@@ -83,7 +83,8 @@ pub(crate) async fn member_name(
     organization: OrganizationId,
     member: MemberId,
 ) -> Result<String, DbErr> {
-    let sql = concat!("SELECT name FROM members WHERE organization_id = ", current!(), " AND id = $2");
+    let sql =
+        concat!("SELECT name FROM members WHERE organization_id = ", current!(), " AND id = $2");
     let statement = statement(db, sql, [organization.0.into(), member.0.into()]);
     let Some(row) = db.conn().query_one_raw(statement).await? else { return Ok(String::new()) };
     Ok(row.try_get_by_index::<Option<String>>(0)?.unwrap_or_default())

@@ -113,12 +113,13 @@ impl RebuildRow {
     /// The row that says how far it is now, for the transaction of what was done. Refused once
     /// somebody else goes on with it.
     pub(crate) fn advance(&mut self, now: Timestamp) -> Update {
-        let update = Update::of("rebuilds", "building_id", vec![self.building_id], vec![self.version])
-            .set("step", Column::same_text(Some(&self.step)))
-            .set("after_id", Column::Uuid(vec![self.after_id]))
-            .set("done", Column::same_i64(Some(self.done)))
-            .set("corrected", Column::same_i64(Some(self.corrected)))
-            .set("updated_at", Column::same_time(Some(now)));
+        let update =
+            Update::of("rebuilds", "building_id", vec![self.building_id], vec![self.version])
+                .set("step", Column::same_text(Some(&self.step)))
+                .set("after_id", Column::Uuid(vec![self.after_id]))
+                .set("done", Column::same_i64(Some(self.done)))
+                .set("corrected", Column::same_i64(Some(self.corrected)))
+                .set("updated_at", Column::same_time(Some(now)));
         self.version += 1;
         update
     }
@@ -139,8 +140,11 @@ pub(crate) async fn begin(
     if let Some(building) = known.building_id {
         let sql = "SELECT building_id, organization_id, step, after_id, done, corrected, version, \
                    started_at FROM rebuilds WHERE building_id = $1";
-        let statement =
-            Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, [building.into()]);
+        let statement = Statement::from_sql_and_values(
+            tx.conn().get_database_backend(),
+            sql,
+            [building.into()],
+        );
         let row = RebuildRow::find_by_statement(statement).one(tx.conn()).await?;
         if let (Some(mut row), false) = (row, restart) {
             set.update(row.advance(now));
@@ -209,7 +213,8 @@ pub(crate) async fn switch(tx: &Tx, rebuild: &mut RebuildRow) -> Result<(), Writ
     let now = tx.ctx().now;
     let organization = rebuild.organization();
     let known = generations(tx, &BTreeSet::from([organization]), Hold::Update).await?;
-    let known = known.get(&organization).filter(|known| known.building_id == Some(rebuild.building_id));
+    let known =
+        known.get(&organization).filter(|known| known.building_id == Some(rebuild.building_id));
     let known = known.ok_or(WriteError::Stale)?;
     let mut set = WriteSet::new();
     set.update(rebuild.advance(now));
@@ -252,7 +257,10 @@ pub(crate) async fn sweep(tx: &Tx) -> Result<bool, DbErr> {
 }
 
 /// The generation that an organization reads.
-pub(crate) async fn current(db: &Db, organization: OrganizationId) -> Result<OrganizationId, DbErr> {
+pub(crate) async fn current(
+    db: &Db,
+    organization: OrganizationId,
+) -> Result<OrganizationId, DbErr> {
     let sql = concat!("SELECT ", current!(), " AS id");
     let row = db.conn().query_one_raw(statement(db, sql, [organization.0.into()])).await?;
     let id = row.map(|row| row.try_get_by_index::<Uuid>(0)).transpose()?;

@@ -79,7 +79,8 @@ pub(crate) async fn kept_totals(
     for sql in TOTALS {
         let rows = db.conn().query_all_raw(statement(db, sql, [organization.0.into()])).await?;
         for row in &rows {
-            let key = (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+            let key =
+                (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
             totals.insert(key, (row.try_get_by_index(3)?, row.try_get_by_index(4)?));
         }
     }

@@ -68,7 +68,8 @@ fn sheet(content: &'static str) -> proto::ImportStatementRequest {
 }
 
 const FIRST: &str = "date,amount,text\n2026-05-08,-8000.00,KASPI-1\n2026-05-09,-77.00,rent\n";
-const SECOND: &str = "date,amount,text\n2026-05-08,-8000.00,KASPI-1 again\n2026-05-10,-30.00,RUN-77\n";
+const SECOND: &str =
+    "date,amount,text\n2026-05-08,-8000.00,KASPI-1 again\n2026-05-10,-30.00,RUN-77\n";
 
 #[tokio::test]
 async fn a_statement_is_matched_once_and_what_is_left_over_is_named_on_both_sides() {
@@ -77,7 +78,8 @@ async fn a_statement_is_matched_once_and_what_is_left_over_is_named_on_both_side
         let desk = Arc::new(Desk::default());
         let (paid, one) = payout(organization, noon(), 800_000, "KASPI-1");
         let (left, two) = payout(organization, noon(), 555, "forgotten");
-        let (third, three) = payout(organization, noon() + chrono::TimeDelta::days(1), 3_000, "RUN-77");
+        let (third, three) =
+            payout(organization, noon() + chrono::TimeDelta::days(1), 3_000, "RUN-77");
         desk.knows(&[one, two, three], noon());
         let balances: Balances = world.balances.clone().asking(desk as Arc<dyn Owners>);
 
@@ -107,10 +109,14 @@ async fn a_statement_is_matched_once_and_what_is_left_over_is_named_on_both_side
         assert_eq!(second.lines[0].matched_by, "");
         assert_eq!(second.lines[1].payout_ids, [third.to_string()]);
 
-        let listed = balances.list_statements(request(organization, Default::default())).await;
+        let listed = balances
+            .list_statements(request(organization, proto::ListStatementsRequest::default()))
+            .await;
         assert_eq!(listed.unwrap().into_inner().statements.len(), 2);
         let elsewhere = OrganizationId::new();
-        let listed = balances.list_statements(request(elsewhere, Default::default())).await;
+        let listed = balances
+            .list_statements(request(elsewhere, proto::ListStatementsRequest::default()))
+            .await;
         assert_eq!(listed.unwrap().into_inner().statements.len(), 0);
         let wanted = proto::GetImportedStatementRequest { statement_id: statement.statement_id };
         let found = balances.get_imported_statement(request(organization, wanted.clone())).await;
@@ -135,7 +141,9 @@ async fn a_file_that_is_none_is_refused_and_leaves_nothing() {
             let refused = balances.import_statement(request(organization, message)).await;
             assert_eq!(read(&refused.unwrap_err()).reason, reason);
         }
-        let listed = balances.list_statements(request(organization, Default::default())).await;
+        let listed = balances
+            .list_statements(request(organization, proto::ListStatementsRequest::default()))
+            .await;
         assert_eq!(listed.unwrap().into_inner().statements, []);
     }
 }

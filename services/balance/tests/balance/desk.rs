@@ -86,7 +86,8 @@ impl Desk {
 
     fn all(&self, organization: OrganizationId, entity: Entity) -> Vec<Snapshot> {
         let known = self.known.lock().unwrap();
-        let (from, to) = ((organization.0, entity, Uuid::nil()), (organization.0, entity, Uuid::max()));
+        let (from, to) =
+            ((organization.0, entity, Uuid::nil()), (organization.0, entity, Uuid::max()));
         known
             .range(from..=to)
             .map(|((_, _, id), (_, changed_at, message))| Snapshot {
@@ -103,7 +104,8 @@ impl Desk {
 impl Owners for Desk {
     async fn organizations(&self) -> Result<Vec<OrganizationId>, OwnersError> {
         let known = self.known.lock().unwrap();
-        let mut all: Vec<_> = known.keys().map(|(organization, ..)| OrganizationId(*organization)).collect();
+        let mut all: Vec<_> =
+            known.keys().map(|(organization, ..)| OrganizationId(*organization)).collect();
         all.dedup();
         Ok(all)
     }

@@ -102,7 +102,8 @@ async fn generations(db: &Db) -> usize {
     let mut all = BTreeSet::new();
     for (table, ..) in TABLES {
         let sql = format!("SELECT DISTINCT organization_id FROM {table}");
-        let rows = db.conn().query_all_raw(Statement::from_string(db.backend(), sql)).await.unwrap();
+        let rows =
+            db.conn().query_all_raw(Statement::from_string(db.backend(), sql)).await.unwrap();
         all.extend(rows.iter().map(|row| row.try_get_by_index::<Uuid>(0).unwrap()));
     }
     all.len()

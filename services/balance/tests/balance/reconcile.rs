@@ -52,14 +52,22 @@ async fn injected_drift_is_found_named_and_cured_by_a_rebuild() {
             "UPDATE lines SET earning_version = 0, earning_status = NULL, currency = NULL, \
              paid_at = NULL, void_at = NULL, receivable_minor = 0, amount_minor = 0 \
              WHERE earning_status = 'paid'",
-            &[(Missing, "earning"), (Sum, "cycle_counts"), (Sum, "cycle_money"), (Sum, "member_money")],
+            &[
+                (Missing, "earning"),
+                (Sum, "cycle_counts"),
+                (Sum, "cycle_money"),
+                (Sum, "member_money"),
+            ],
         ),
         (
             "UPDATE lines SET issue_version = 1, review = 'pending', price_minor = 0, \
              price_currency = NULL, rule = NULL WHERE review = 'rejected'",
             &[(Late, "issue"), (Sum, "cycle_counts")],
         ),
-        ("UPDATE partner_entries SET amount_minor = 1 WHERE kind = 'commission'", &[(Different, "commission")]),
+        (
+            "UPDATE partner_entries SET amount_minor = 1 WHERE kind = 'commission'",
+            &[(Different, "commission")],
+        ),
         ("DELETE FROM members", &[(Missing, "member")]),
     ];
     let _ = (Ledger, Unknown);

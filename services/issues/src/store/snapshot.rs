@@ -112,7 +112,8 @@ pub(crate) async fn totals<C: ConnectionTrait>(
     let mut totals: Vec<SnapshotTotal> = rows
         .into_iter()
         .map(|row| {
-            let severity = issue_row::severity(row.severity).map_or("unknown", |known| known.as_str());
+            let severity =
+                issue_row::severity(row.severity).map_or("unknown", |known| known.as_str());
             SnapshotTotal {
                 entity: "issue",
                 state: format!("{}/{severity}", row.state),

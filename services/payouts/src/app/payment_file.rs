@@ -10,9 +10,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Error, Payouts};
-use crate::domain::payment_file::{
-    Debtor, FilePayment, MAX_PAYMENTS, PaymentFileError, write,
-};
+use crate::domain::payment_file::{Debtor, FilePayment, MAX_PAYMENTS, PaymentFileError, write};
 use crate::domain::plan::{Plan, PlanError, PlanState};
 use crate::store;
 
@@ -107,8 +105,11 @@ impl Payouts {
                 ibans.insert(kept.account.member, plain);
             }
         }
-        let mut missing: Vec<MemberId> =
-            sums.iter().map(|(payee, _)| *payee).filter(|payee| !ibans.contains_key(payee)).collect();
+        let mut missing: Vec<MemberId> = sums
+            .iter()
+            .map(|(payee, _)| *payee)
+            .filter(|payee| !ibans.contains_key(payee))
+            .collect();
         missing.dedup();
         if missing.is_empty() {
             return Ok(ibans);
@@ -125,7 +126,7 @@ impl Payouts {
         let mut names = HashMap::new();
         let mut page_token = String::new();
         loop {
-            let message = ListMembersRequest { page_size: PAGE, page_token, ..Default::default() };
+            let message = ListMembersRequest { page_size: PAGE, page_token };
             let answer = self.members.clone().list_members(caller.request(message)).await;
             let page = answer.map_err(|status| Error::Facts(Box::new(status)))?.into_inner();
             for member in page.members {

@@ -127,7 +127,9 @@ fn escaped(text: &str, most: usize) -> String {
 }
 
 /// The sum of amounts as the schema wants it: of whatever currencies, a control and no amount.
-fn control_sum<'a>(amounts: impl Iterator<Item = &'a FilePayment>) -> Result<String, PaymentFileError> {
+fn control_sum<'a>(
+    amounts: impl Iterator<Item = &'a FilePayment>,
+) -> Result<String, PaymentFileError> {
     /// No currency has more digits after the point.
     const DIGITS: u32 = 4;
     let mut sum: i128 = 0;
@@ -177,25 +179,25 @@ pub(crate) fn write(
             Some(bic) => format!("<BICFI>{bic}</BICFI>"),
             None => "<Othr><Id>NOTPROVIDED</Id></Othr>".to_owned(),
         };
-        let _ = write!(
+        let _ = writeln!(
             xml,
             "<PmtInf><PmtInfId>{id}{currency}</PmtInfId><PmtMtd>TRF</PmtMtd>\
              <BtchBookg>false</BtchBookg><NbOfTxs>{}</NbOfTxs><CtrlSum>{}</CtrlSum>\
              <ReqdExctnDt><Dt>{}</Dt></ReqdExctnDt><Dbtr><Nm>{name}</Nm></Dbtr>\
              <DbtrAcct><Id><IBAN>{}</IBAN></Id></DbtrAcct>\
-             <DbtrAgt><FinInstnId>{bank}</FinInstnId></DbtrAgt>\n",
+             <DbtrAgt><FinInstnId>{bank}</FinInstnId></DbtrAgt>",
             of_currency().count(),
             control_sum(of_currency())?,
             debtor.day,
             debtor.iban,
         );
         for payment in of_currency() {
-            let _ = write!(
+            let _ = writeln!(
                 xml,
                 "<CdtTrfTxInf><PmtId><EndToEndId>{}</EndToEndId></PmtId>\
                  <Amt><InstdAmt Ccy=\"{currency}\">{}</InstdAmt></Amt>\
                  <Cdtr><Nm>{}</Nm></Cdtr><CdtrAcct><Id><IBAN>{}</IBAN></Id></CdtrAcct>\
-                 <RmtInf><Ustrd>{}</Ustrd></RmtInf></CdtTrfTxInf>\n",
+                 <RmtInf><Ustrd>{}</Ustrd></RmtInf></CdtTrfTxInf>",
                 payment.payee.0.simple(),
                 payment.amount.to_decimal(),
                 escaped(&payment.name, MAX_NAME),

@@ -91,7 +91,14 @@ mod tests {
             voided_at: at,
             reason: "Sent twice".to_owned(),
         };
-        Receivable { id: Uuid::now_v7(), earning, told_alone: true, open_minor, version: 1, payment }
+        Receivable {
+            id: Uuid::now_v7(),
+            earning,
+            told_alone: true,
+            open_minor,
+            version: 1,
+            payment,
+        }
     }
 
     #[test]

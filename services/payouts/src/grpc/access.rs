@@ -93,10 +93,7 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.EscrowService/ReleaseHold", PLATFORM),
     ("/quittance.payouts.v1.EscrowService/CancelHold", PLATFORM),
     ("/quittance.payouts.v1.EscrowService/GetHeldTotal", PLATFORM),
-    (
-        "/quittance.payouts.v1.PaymentFileService/CreatePaymentFile",
-        &[Role::Admin, Role::Finance],
-    ),
+    ("/quittance.payouts.v1.PaymentFileService/CreatePaymentFile", &[Role::Admin, Role::Finance]),
     ("/quittance.snapshots.v1.SnapshotService/ListSnapshots", &[Role::Service]),
     ("/quittance.snapshots.v1.SnapshotService/GetSnapshotTotals", &[Role::Service]),
 ];

@@ -96,10 +96,12 @@ async fn publish(channel: &Channel, queue: &str, events: &[Message]) -> anyhow::
         for event in window {
             let properties = BasicProperties::default()
                 .with_delivery_mode(2)
-                .with_kind(event.kind.as_str().into());
+                .with_type(event.kind.as_str().into());
             let options = BasicPublishOptions::default();
             confirms.push(
-                channel.basic_publish("".into(), queue.into(), options, &event.body, properties).await?,
+                channel
+                    .basic_publish("".into(), queue.into(), options, &event.body, properties)
+                    .await?,
             );
         }
         for confirm in confirms {
@@ -109,11 +111,7 @@ async fn publish(channel: &Channel, queue: &str, events: &[Message]) -> anyhow::
     Ok(())
 }
 
-async fn drain(
-    pool: &PgPool,
-    consumer: &mut Consumer,
-    count: usize,
-) -> anyhow::Result<Duration> {
+async fn drain(pool: &PgPool, consumer: &mut Consumer, count: usize) -> anyhow::Result<Duration> {
     let (mut done, mut first) = (0, None);
     while done < count {
         let mut batch = vec![consumer.next().await.context("the queue ended")??];

@@ -124,9 +124,10 @@ async fn correct(
     for ((organization, source), position) in wanted {
         let nothing = Posted::default();
         let had = posted.get(&(organization, source)).unwrap_or(&nothing);
-        let posting = match position.map_err(LedgerError::from).and_then(|after| {
-            correction(source, rebuild.building_id, had, &after, tx.ctx().now)
-        }) {
+        let posting = match position
+            .map_err(LedgerError::from)
+            .and_then(|after| correction(source, rebuild.building_id, had, &after, tx.ctx().now))
+        {
             Ok(posting) => posting,
             Err(error) => return Ok(Err(error)),
         };

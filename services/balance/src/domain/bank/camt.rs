@@ -205,7 +205,8 @@ impl Walk {
         } else {
             let one = transactions.into_iter().next().unwrap_or_default();
             // The entry says how much; the transaction says what for.
-            let said = Draft { amount: String::new(), currency: String::new(), credit: None, ..one };
+            let said =
+                Draft { amount: String::new(), currency: String::new(), credit: None, ..one };
             vec![said.over(&entry)]
         };
         for draft in drafts {
@@ -259,8 +260,7 @@ impl Draft {
 
 fn currency_of(start: &BytesStart<'_>) -> Result<String, BankError> {
     for attribute in start.attributes() {
-        let attribute =
-            attribute.map_err(|_| BankError::Xml("the file is not well-formed XML"))?;
+        let attribute = attribute.map_err(|_| BankError::Xml("the file is not well-formed XML"))?;
         if attribute.key.local_name().into_inner() == b"Ccy" {
             return Ok(String::from_utf8_lossy(&attribute.value).chars().take(3).collect());
         }

@@ -95,10 +95,7 @@ fn a_sheet_is_read_as_its_mapping_says() {
     assert_eq!(read.lines[0].counterparty, "Aibek");
     assert_eq!(read.lines[1].amount, money(-7, "JPY"));
     let missing = Columns { amount: "Betrag".into(), ..mapping.clone() };
-    assert_eq!(
-        read_sheet(text.as_bytes(), &missing),
-        Err(BankError::NoColumn("Betrag".into()))
-    );
+    assert_eq!(read_sheet(text.as_bytes(), &missing), Err(BankError::NoColumn("Betrag".into())));
     let wrong = Columns { decimal_comma: false, date_format: String::new(), ..mapping };
     let refused = read_sheet(text.as_bytes(), &wrong);
     assert!(matches!(refused, Err(BankError::Line { line: 2, .. })), "{refused:?}");
