@@ -110,9 +110,9 @@ fn format(format: proto::StatementFormat, mapping: proto::CsvMapping) -> Result<
 
 fn columns(mapping: proto::CsvMapping) -> Result<Columns, Status> {
     for (field, column) in [
-        ("mapping.date", &mapping.date_column),
-        ("mapping.amount", &mapping.amount_column),
-        ("mapping.reference", &mapping.reference_column),
+        ("date_column", &mapping.date_column),
+        ("amount_column", &mapping.amount_column),
+        ("reference_column", &mapping.reference_column),
     ] {
         if column.is_empty() {
             return Err(invalid(field, "must name a column"));

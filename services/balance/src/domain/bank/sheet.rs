@@ -46,13 +46,13 @@ pub(crate) fn read_sheet(content: &[u8], columns: &Columns) -> Result<BankStatem
         [one] if one.is_ascii() && !matches!(one, b'"' | b'\r' | b'\n') => *one,
         _ => {
             let problem = "must be one ASCII character";
-            return Err(BankError::Mapping { field: "mapping.delimiter", problem });
+            return Err(BankError::Mapping { field: "delimiter", problem });
         }
     };
     let default = match columns.default_currency.as_str() {
         "" => None,
         code => Some(code.parse::<Currency>().map_err(|_| BankError::Mapping {
-            field: "mapping.currency",
+            field: "currency",
             problem: "must be an ISO 4217 code",
         })?),
     };
