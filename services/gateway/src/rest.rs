@@ -8,9 +8,11 @@ mod balance;
 mod bank_statements;
 mod batch;
 mod bounties;
+mod bounty_payments;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod earnings;
 mod explain;
 mod held;
 mod holds;
@@ -32,11 +34,13 @@ mod payment_files;
 mod payments;
 mod payouts;
 mod plans;
+mod pre_funds;
 mod probes;
 mod products;
 mod profit;
 mod rails;
 mod rates;
+mod receipt;
 mod reconciliation;
 mod reward_pool;
 mod run_batch;
@@ -82,6 +86,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         issues::routes(),
         bounties::routes(),
         submissions::routes(),
+        bounty_payments::routes(),
+        pre_funds::routes(),
+        earnings::routes(),
+        receipt::routes(),
         reward_pool::routes(),
         profit::routes(),
         attachments::routes(),

@@ -11,7 +11,9 @@ mod m0008_schedules;
 mod m0009_jobs;
 mod m0010_bounty_money;
 mod m0011_sandbox_charges;
-mod m0013_commissions_list;
+mod m0012_approve_and_pay;
+mod m0013_pre_funds;
+mod m0014_commissions_list;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -32,7 +34,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_jobs::Migration),
             Box::new(m0010_bounty_money::Migration),
             Box::new(m0011_sandbox_charges::Migration),
-            Box::new(m0013_commissions_list::Migration),
+            Box::new(m0012_approve_and_pay::Migration),
+            Box::new(m0013_pre_funds::Migration),
+            Box::new(m0014_commissions_list::Migration),
         ]
     }
 

@@ -66,6 +66,7 @@ impl Payouts {
                 store::account::set(ctx, self.db.service(), &after, &sealed, before.as_ref())
             });
             if wrote.await? {
+                self.wake_payee(organization, member, ctx.now).await?;
                 return Ok(self.shown(after, ctx.now));
             }
         }

@@ -14,8 +14,10 @@ use crate::domain::job::JobError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
+use crate::domain::payer::PayerError;
 use crate::domain::payment_file::PaymentFileError;
 use crate::domain::plan::PlanError;
+use crate::domain::pre_fund::PreFundError;
 use crate::domain::profit::ProfitError;
 use crate::domain::rail::RailError;
 use crate::domain::schedule::ScheduleError;
@@ -45,6 +47,10 @@ pub enum Error {
     PaymentFile(#[from] PaymentFileError),
     #[error(transparent)]
     Profit(#[from] ProfitError),
+    #[error(transparent)]
+    Payer(#[from] PayerError),
+    #[error(transparent)]
+    PreFund(#[from] PreFundError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -85,6 +91,8 @@ impl Problem for Error {
         match self {
             Self::Order(_)
             | Self::Total(_)
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(_)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::BadKey) => {
                 Code::InvalidArgument
@@ -119,6 +127,8 @@ impl Problem for Error {
             Self::Order(OrderError::Duplicate { .. }) => "DUPLICATE_ISSUE",
             Self::Order(OrderError::NotManual { .. }) => "METHOD_NOT_ALLOWED",
             Self::Order(OrderError::Reference { .. })
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(PageError::NegativeSize)
             | Self::Idempotency(IdempotencyError::BadKey) => "INVALID_FIELD",
             Self::Total(_) => "AMOUNT_OUT_OF_RANGE",
@@ -173,6 +183,8 @@ impl Problem for Error {
             Self::Schedule(error) => error.fields(),
             Self::Hold(error) => error.fields(),
             Self::Profit(error) => error.fields(),
+            Self::Payer(error) => field(error.field, error.detail.to_owned()),
+            Self::PreFund(error) => field(error.field, error.detail.to_owned()),
             Self::PaymentFile(error) => error.fields(),
             Self::Total(_)
             | Self::Rail(_)
@@ -207,6 +219,8 @@ impl Problem for Error {
             | Self::Account(_)
             | Self::Job(_)
             | Self::Profit(_)
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

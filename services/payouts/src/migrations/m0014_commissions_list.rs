@@ -8,7 +8,7 @@ pub(super) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "m0013_commissions_list"
+        "m0014_commissions_list"
     }
 }
 
