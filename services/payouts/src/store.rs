@@ -32,6 +32,7 @@ pub(crate) mod quote;
 pub(crate) mod rail;
 pub(crate) mod receivable;
 pub(crate) mod review;
+pub(crate) mod rules;
 pub(crate) mod schedule;
 pub(crate) mod settlement;
 pub(crate) mod snapshot;
