@@ -5,6 +5,7 @@ mod approvals;
 mod attachments;
 pub(crate) mod audit;
 mod balance;
+mod bank_statements;
 mod batch;
 mod bounties;
 mod bounty_payments;
@@ -29,6 +30,7 @@ mod notifications;
 mod overview;
 mod partner_payouts;
 mod partners;
+mod payment_files;
 mod payments;
 mod payouts;
 mod plans;
@@ -39,6 +41,7 @@ mod profit;
 mod rails;
 mod rates;
 mod receipt;
+mod reconciliation;
 mod reward_pool;
 mod run_batch;
 mod schedules;
@@ -114,6 +117,9 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         audit::routes(),
         ledger::routes(),
         statistics::routes(),
+        reconciliation::routes(),
+        bank_statements::routes(),
+        payment_files::routes(),
     ]
     .into_iter()
     .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)

@@ -27,6 +27,8 @@ mod pay_bounty;
 mod pay_out;
 mod pay_plan;
 mod payers;
+mod payment_file;
+mod payment_file_error;
 mod plan;
 mod plan_error;
 mod policies;
@@ -57,6 +59,7 @@ use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -101,6 +104,7 @@ pub struct Payouts {
     /// Who moves money for us.
     rails: Rails,
     issues: IssueServiceClient<Client>,
+    members: MemberServiceClient<Client>,
     bounties: BountyServiceClient<Client>,
     pools: RewardPoolServiceClient<Client>,
     policy: Policy,
@@ -117,6 +121,7 @@ impl Payouts {
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let bounties = BountyServiceClient::new(issues.clone());
+        let members = MemberServiceClient::new(issues.clone());
         let pools =
             RewardPoolServiceClient::new(issues.clone()).max_decoding_message_size(MAX_ENCODE);
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
@@ -125,6 +130,7 @@ impl Payouts {
             db,
             rails,
             issues,
+            members,
             bounties,
             pools,
             policy,

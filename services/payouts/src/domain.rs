@@ -17,6 +17,7 @@ pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod partner;
 pub(crate) mod payer;
+pub(crate) mod payment_file;
 pub(crate) mod payout;
 pub(crate) mod payout_machine;
 pub(crate) mod plan;

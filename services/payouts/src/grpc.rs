@@ -11,6 +11,7 @@ mod jobs;
 mod lifecycle;
 mod partner_convert;
 mod partners;
+mod payment_files;
 mod payouts;
 mod plan_convert;
 mod plans;
@@ -18,7 +19,7 @@ mod pre_funds;
 mod rails;
 mod schedules;
 
-use quittance_chassis::{audit, limited};
+use quittance_chassis::{audit, limited, snapshots};
 use quittance_proto::payouts::v1::approval_service_server::ApprovalServiceServer;
 use quittance_proto::payouts::v1::bounty_pay_service_server::BountyPayServiceServer;
 use quittance_proto::payouts::v1::commission_service_server::CommissionServiceServer;
@@ -27,6 +28,7 @@ use quittance_proto::payouts::v1::job_service_server::JobServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
 use quittance_proto::payouts::v1::payer_service_server::PayerServiceServer;
+use quittance_proto::payouts::v1::payment_file_service_server::PaymentFileServiceServer;
 use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
@@ -46,6 +48,7 @@ pub(crate) use jobs::wire_run;
 pub(crate) fn routes(payouts: Payouts) -> Routes {
     Routes::new(limited!(PayoutServiceServer::new(payouts.clone())))
         .add_service(audit::service(payouts.db().clone()))
+        .add_service(snapshots::service(payouts.clone()))
         .add_service(limited!(ApprovalServiceServer::new(payouts.clone())))
         .add_service(limited!(JobServiceServer::new(payouts.clone())))
         .add_service(limited!(LifecycleServiceServer::new(payouts.clone())))
@@ -56,6 +59,7 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(limited!(PayerServiceServer::new(payouts.clone())))
         .add_service(limited!(PreFundServiceServer::new(payouts.clone())))
         .add_service(limited!(ProfitShareServiceServer::new(payouts.clone())))
+        .add_service(limited!(PaymentFileServiceServer::new(payouts.clone())))
         .add_service(limited!(RailServiceServer::new(payouts.clone())))
         .add_service(limited!(ScheduleServiceServer::new(payouts.clone())))
         .add_service(limited!(EscrowServiceServer::new(payouts.clone())))

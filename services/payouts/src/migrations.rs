@@ -13,6 +13,7 @@ mod m0010_bounty_money;
 mod m0011_sandbox_charges;
 mod m0012_approve_and_pay;
 mod m0013_pre_funds;
+mod m0014_commissions_list;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_sandbox_charges::Migration),
             Box::new(m0012_approve_and_pay::Migration),
             Box::new(m0013_pre_funds::Migration),
+            Box::new(m0014_commissions_list::Migration),
         ]
     }
 

@@ -21,6 +21,7 @@ pub(crate) mod partner;
 pub(crate) mod partner_read;
 pub(crate) mod partner_undo;
 pub(crate) mod payer;
+pub(crate) mod payment_file;
 pub(crate) mod payout;
 pub(crate) mod plan;
 pub(crate) mod policy;
@@ -34,6 +35,7 @@ pub(crate) mod review;
 pub(crate) mod rules;
 pub(crate) mod schedule;
 pub(crate) mod settlement;
+pub(crate) mod snapshot;
 mod sql;
 pub(crate) mod stream;
 

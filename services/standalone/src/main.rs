@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use quittance_balance::command::{RebuildArgs, ReconcileArgs};
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
@@ -42,7 +43,10 @@ enum Command {
     Accounts(AccountsCommand),
     /// Runs what is due on a timetable; a running instance does so by itself.
     #[command(subcommand)]
-    Job(JobCommand),
+    Job(AnyJob),
+    /// About the projections of balances. The instance must be running: its services are asked.
+    #[command(subcommand)]
+    Balance(BalanceCommand),
     /// About exported files.
     #[command(subcommand)]
     Export(ExportCommand),
@@ -61,6 +65,20 @@ enum Command {
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum AnyJob {
+    #[command(flatten)]
+    Due(JobCommand),
+    /// Holds the projections of balances against what issues and payouts know.
+    Reconcile(ReconcileArgs),
+}
+
+#[derive(Subcommand)]
+enum BalanceCommand {
+    /// Makes the projections anew of what issues and payouts know, and switches over in one step.
+    Rebuild(RebuildArgs),
 }
 
 #[derive(Subcommand)]
@@ -108,7 +126,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Accounts(AccountsCommand::Rotate) => {
             run::block_on(quittance_payouts::command::rotate(config))
         }
-        Command::Job(command) => run::block_on(quittance_payouts::command::job(config, command)),
+        Command::Job(AnyJob::Due(command)) => {
+            run::block_on(quittance_payouts::command::job(config, command))
+        }
+        Command::Job(AnyJob::Reconcile(args)) => {
+            run::block_on(quittance_balance::command::reconcile(config, args))
+        }
+        Command::Balance(BalanceCommand::Rebuild(args)) => {
+            run::block_on(quittance_balance::command::rebuild(config, args))
+        }
         Command::Token { email, role, organization } => {
             run::block_on(token(config, email, role, organization))
         }

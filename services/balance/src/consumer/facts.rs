@@ -17,7 +17,7 @@ use crate::store::{CycleEntry, MemberEntry};
 
 /// Reads an event: nothing if it is none of ours, two facts if it moves the ledger and a partner's
 /// balance. An error says what will never be right with it.
-pub(super) fn read(message: &Message) -> Result<Vec<Fact>, String> {
+pub(crate) fn read(message: &Message) -> Result<Vec<Fact>, String> {
     let (organization, at, change) = match message.kind.as_str() {
         kind::CYCLE_UPDATED => whole(message, |_, state| cycle(state))?,
         kind::MEMBER_UPDATED => whole(message, |_, state| Ok(member(state)))?,

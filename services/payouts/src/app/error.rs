@@ -15,6 +15,7 @@ use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
 use crate::domain::payer::PayerError;
+use crate::domain::payment_file::PaymentFileError;
 use crate::domain::plan::PlanError;
 use crate::domain::pre_fund::PreFundError;
 use crate::domain::profit::ProfitError;
@@ -42,6 +43,8 @@ pub enum Error {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Rail(#[from] RailError),
+    #[error(transparent)]
+    PaymentFile(#[from] PaymentFileError),
     #[error(transparent)]
     Profit(#[from] ProfitError),
     #[error(transparent)]
@@ -104,6 +107,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.code(),
             Self::Hold(error) => error.code(),
             Self::Profit(error) => error.code(),
+            Self::PaymentFile(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -141,6 +145,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.reason(),
             Self::Hold(error) => error.reason(),
             Self::Profit(error) => error.reason(),
+            Self::PaymentFile(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -180,6 +185,7 @@ impl Problem for Error {
             Self::Profit(error) => error.fields(),
             Self::Payer(error) => field(error.field, error.detail.to_owned()),
             Self::PreFund(error) => field(error.field, error.detail.to_owned()),
+            Self::PaymentFile(error) => error.fields(),
             Self::Total(_)
             | Self::Rail(_)
             | Self::LeadMayNotPay
@@ -206,6 +212,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.metadata(),
             Self::Schedule(error) => error.metadata(),
             Self::Hold(error) => error.metadata(),
+            Self::PaymentFile(error) => error.metadata(),
             Self::Order(_)
             | Self::Rail(_)
             | Self::Total(_)

@@ -102,6 +102,9 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.EscrowService/ReleaseHold", PLATFORM),
     ("/quittance.payouts.v1.EscrowService/CancelHold", PLATFORM),
     ("/quittance.payouts.v1.EscrowService/GetHeldTotal", PLATFORM),
+    ("/quittance.payouts.v1.PaymentFileService/CreatePaymentFile", &[Role::Admin, Role::Finance]),
+    ("/quittance.snapshots.v1.SnapshotService/ListSnapshots", &[Role::Service]),
+    ("/quittance.snapshots.v1.SnapshotService/GetSnapshotTotals", &[Role::Service]),
 ];
 
 #[cfg(test)]
@@ -117,7 +120,7 @@ mod tests {
     fn every_method_says_who_may_call_it() {
         let files = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap().file;
         let mut methods = BTreeSet::new();
-        let ours = ["quittance.payouts.v1", "quittance.audit.v1"];
+        let ours = ["quittance.payouts.v1", "quittance.audit.v1", "quittance.snapshots.v1"];
         for file in files.iter().filter(|file| ours.contains(&file.package())) {
             for service in &file.service {
                 for method in &service.method {
