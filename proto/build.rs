@@ -22,12 +22,15 @@ const FILES: &[&str] = &[
     "quittance/payouts/v1/bounty_pay.proto",
     "quittance/payouts/v1/approvals.proto",
     "quittance/payouts/v1/jobs.proto",
+    "quittance/payouts/v1/payment_files.proto",
     "quittance/payouts/v1/schedules.proto",
     "quittance/payouts/v1/escrow.proto",
     "quittance/balance/v1/balance.proto",
     "quittance/balance/v1/ledger.proto",
     "quittance/balance/v1/explain.proto",
     "quittance/balance/v1/statistics.proto",
+    "quittance/balance/v1/reconciliation.proto",
+    "quittance/snapshots/v1/snapshots.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,9 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .include_file("mod.rs")
         .bytes(".quittance.balance.v1.ExportPaymentsResponse.chunk")
+        .bytes(".quittance.balance.v1.ImportStatementRequest.content")
         .bytes(".quittance.issues.v1.UploadAttachmentRequest.chunk")
         .bytes(".quittance.issues.v1.StreamAttachmentResponse.chunk")
         .bytes(".quittance.payouts.v1.ExportPartnerPayoutsResponse.chunk")
+        .bytes(".quittance.payouts.v1.CreatePaymentFileResponse.content")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/mod.rs"));
 
-pub use quittance::{audit, balance, common, issues, payouts};
+pub use quittance::{audit, balance, common, issues, payouts, snapshots};
 
 /// The encoded `FileDescriptorSet`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));

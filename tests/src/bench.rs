@@ -1,7 +1,10 @@
 //! Benchmarks: ours beside a floor, in the same run, as ratios.
 
+pub mod balance;
 pub mod control;
+pub mod export;
 pub mod floor;
+pub mod ingest;
 pub mod pay;
 pub mod plan;
 pub mod report;

@@ -1,4 +1,5 @@
-//! The demo reproduces the wireframes of S0 (incident 20: the golden fixture).
+//! The demo reproduces the wireframes of S0 (incident 20: the golden fixture), and shows the other
+//! programmes.
 
 use serde_json::json;
 use system_tests::Person;
@@ -55,5 +56,31 @@ async fn the_demo_reproduces_the_wireframes_of_the_seed() {
     assert_eq!(queue("Nazira"), (Some(5), Some(4_200_000)));
     let inbox = madina.get("/api/admin/triage").await.expect(200);
     assert_eq!((&inbox["issueCount"], &inbox["cycleCount"]), (&json!(12), &json!(3)));
+    world.close().await;
+}
+
+/// S3-16: a partner with five payouts in different states; S2: schedules, one of them held back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_has_a_partner_programme_and_placements_too() {
+    let world = World::start(EVERYWHERE[0].0, EVERYWHERE[0].1).await;
+    quittance::demo::load(&world.config).await.unwrap();
+    let sign_in =
+        async |organization, email| Person::sign_in(&world.base, organization, email, &[]).await;
+
+    let sara = sign_in("Akashi Partners", "sara@akashi.example").await;
+    let payouts = sara.get("/api/admin/payouts/list").await.expect(200);
+    let states = payouts["items"].as_array().unwrap().iter().map(|payout| &payout["status"]);
+    let mut states: Vec<&str> = states.map(|state| state.as_str().unwrap()).collect();
+    states.sort_unstable();
+    let expected = ["approved", "paid", "pending_approval", "pending_approval", "rejected"];
+    assert_eq!(states, expected);
+    let pending = sara.get("/api/admin/commissions/pending").await.expect(200);
+    assert_eq!(pending["items"][0]["amountMinor"], json!(36_000), "{pending}");
+
+    let gulnara = sign_in("Baiterek Recruiting", "gulnara@baiterek.example").await;
+    let all = gulnara.get("/api/v2/payout-schedules").await.expect(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 4);
+    let run = gulnara.post("/api/v2/payout-schedules/process-due", json!({})).await.expect(200);
+    assert_eq!((&run["processed"], &run["failed"]), (&json!(1), &json!(0)), "{run}");
     world.close().await;
 }

@@ -277,8 +277,8 @@ fn traffic_is_denied_unless_it_is_named() {
         let from = &policy["spec"]["ingress"][0]["from"][0]["podSelector"];
         list(&from["matchExpressions"][0]["values"])
     };
-    assert_eq!(callers("issues"), ["gateway", "payouts"]);
-    assert_eq!(callers("payouts"), ["gateway"]);
+    assert_eq!(callers("issues"), ["gateway", "payouts", "balance"]);
+    assert_eq!(callers("payouts"), ["gateway", "balance"]);
     assert_eq!(callers("balance"), ["gateway"]);
 }
 

@@ -41,7 +41,11 @@ impl TraceService for Collector {
                 panic!("a service without a name");
             };
             for span in spans.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-                traces.entry(span.trace_id).or_default().insert(service.clone());
+                // What worked on events of several traces at once is linked to each of them.
+                let linked = span.links.into_iter().map(|link| link.trace_id);
+                for trace in linked.chain([span.trace_id]) {
+                    traces.entry(trace).or_default().insert(service.clone());
+                }
             }
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))

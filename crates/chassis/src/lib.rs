@@ -10,6 +10,7 @@ pub mod faults;
 pub mod grpc;
 pub mod problem;
 pub mod run;
+pub mod snapshots;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

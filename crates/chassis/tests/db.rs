@@ -269,7 +269,10 @@ async fn cancelled_begins_lose_no_acknowledged_write() {
             let mut set = WriteSet::new();
             set.insert(things(&ids(1)));
             set.commit(&db).await.unwrap();
-            acknowledged += 1;
+            let tx = Tx::begin(&db, &ctx).await.unwrap();
+            tx.insert(things(&ids(1))).await.unwrap();
+            tx.commit().await.unwrap();
+            acknowledged += 2;
         }
         assert!(cancelled > 0, "no begin was cancelled: the test proves nothing");
         let other = Db::connect("other", db.url(), 1).await.unwrap();

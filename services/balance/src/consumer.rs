@@ -1,6 +1,6 @@
 //! What the bus delivers: events are read here, and projected by `app::project`.
 
-mod facts;
+pub(crate) mod facts;
 mod partners;
 
 use async_trait::async_trait;

@@ -4,6 +4,7 @@ mod access;
 mod convert;
 mod explain;
 mod ledger;
+mod reconciliation;
 mod statistics;
 
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use quittance_chassis::{audit, limited};
 use quittance_proto::balance::v1::balance_service_server::{BalanceService, BalanceServiceServer};
 use quittance_proto::balance::v1::explanation_service_server::ExplanationServiceServer;
 use quittance_proto::balance::v1::ledger_service_server::LedgerServiceServer;
+use quittance_proto::balance::v1::reconciliation_service_server::ReconciliationServiceServer;
 use quittance_proto::balance::v1::statistics_service_server::StatisticsServiceServer;
 use quittance_proto::balance::v1::{
     ExportPaymentsRequest, ExportPaymentsResponse, GetBalanceRequest, GetBalanceResponse,
@@ -34,6 +36,7 @@ pub(crate) fn routes(balances: Balances) -> Routes {
     Routes::new(limited!(BalanceServiceServer::new(balances.clone())))
         .add_service(limited!(ExplanationServiceServer::new(balances.clone())))
         .add_service(limited!(LedgerServiceServer::new(balances.clone())))
+        .add_service(limited!(ReconciliationServiceServer::new(balances.clone())))
         .add_service(limited!(StatisticsServiceServer::new(balances)))
         .add_service(trail)
 }

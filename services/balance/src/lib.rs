@@ -12,11 +12,15 @@ mod migrations;
 mod start;
 mod store;
 
-pub use app::{Balances, Error, Export, LedgerFlaw, LedgerVerdict, Period};
+pub use app::{
+    Balances, Care, ComparedSum, Entity, Error, Export, Finding, FindingKind, LedgerFlaw,
+    LedgerVerdict, OwnedTotal, Owners, OwnersError, Period, Progress, RebuildError, Rebuilt,
+    ReconcileError, Reconciliation, ReconciliationError, Remote, Snapshot,
+};
 pub use consumer::{KINDS, Projections, QUEUE};
 pub use domain::{
-    Balance, BalanceTotal, Counts, CycleBalance, Flow, LedgerError, OutOfRange, Proof, Sums,
-    Unproven,
+    Balance, BalanceTotal, BankError, Counts, CycleBalance, Flow, LedgerError, OutOfRange, Proof,
+    Sums, Unproven,
 };
 pub use grpc::ACCESS;
 pub use migrations::Migrator;

@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use quittance_chassis::{faults, run};
-
 fn main() -> ExitCode {
-    faults::arm();
-    run::main::<quittance_balance::Binary>()
+    quittance_balance::command::main_with(std::env::args_os())
 }

@@ -4,6 +4,8 @@ mod m0001_first;
 mod m0002_ledger;
 mod m0003_days;
 mod m0004_partners;
+mod m0005_generations;
+mod m0006_reconciliations;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -17,6 +19,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_ledger::Migration),
             Box::new(m0003_days::Migration),
             Box::new(m0004_partners::Migration),
+            Box::new(m0005_generations::Migration),
+            Box::new(m0006_reconciliations::Migration),
         ]
     }
 

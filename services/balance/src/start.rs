@@ -1,6 +1,7 @@
 //! Putting the service together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use quittance_chassis::audit;
@@ -12,7 +13,7 @@ use quittance_chassis::grpc::GrpcServer;
 use quittance_chassis::run::{Running, Service, Start};
 use tokio::net::TcpListener;
 
-use crate::app::Balances;
+use crate::app::{Balances, Reconciler, Remote};
 use crate::consumer::{KINDS, Projections, QUEUE};
 use crate::grpc::{ACCESS, routes};
 use crate::migrations::Migrator;
@@ -57,11 +58,18 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         .with_context(|| format!("balance cannot listen on {listen}"))?;
     let addr = listener.local_addr()?;
 
-    let balances = Balances::new(db.clone());
+    let grace = Duration::from_secs(config.reconciliation.grace_seconds.into());
+    let balances = Balances::new(db.clone()).patient_for(grace);
+    let balances = match Remote::from_config(config)? {
+        Some(owners) => balances.asking(Arc::new(owners)),
+        None => balances,
+    };
+    let every = Duration::from_secs(60 * u64::from(config.reconciliation.every_minutes));
     // A child, so that a failure here stops nobody else.
     let shutdown = started.shutdown.child_token();
     let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;
     let sealing = audit::spawn(db.clone(), shutdown.clone());
+    let comparing = Reconciler::new(balances.clone(), every).spawn(shutdown.clone());
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Projections::new(balances.clone()));
     let consuming = bus.subscribe(subscription, handler, shutdown.clone());
@@ -78,6 +86,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         consuming.await.context("the projections panicked")?;
         sweeping.await.context("the sweep panicked")?;
         sealing.await.context("the sealer panicked")?;
+        comparing.await.context("the comparison panicked")?;
         ended
     });
     Ok(Running { addr, task })

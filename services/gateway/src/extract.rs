@@ -12,6 +12,9 @@ use crate::problem::Problem;
 /// The longest body that is read.
 const MAX_BODY: usize = 1024 * 1024;
 
+/// The longest file that is read as a whole.
+const MAX_FILE: usize = 3 * MAX_BODY;
+
 /// How much of a longer one is taken off the wire.
 const MAX_DISCARDED: usize = 16 * MAX_BODY;
 
@@ -29,19 +32,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 "the body must be application/json",
             ));
         }
-        let bytes = read(request).await?;
+        let bytes = read(request, MAX_BODY).await?;
         parse(&bytes).map(Self)
     }
 }
 
-/// A body as it was sent, of whatever kind; bounded as others are.
+/// A body as it was sent, of whatever kind, up to 1 MiB.
 pub(crate) struct Raw(pub(crate) Vec<u8>);
 
 impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        read(request).await.map(Self)
+        read(request, MAX_BODY).await.map(Self)
+    }
+}
+
+/// The bytes of a file, as they are.
+pub(crate) struct File(pub(crate) Vec<u8>);
+
+impl<S: Send + Sync> FromRequest<S> for File {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        read(request, MAX_FILE).await.map(Self)
     }
 }
 
@@ -55,7 +69,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Reads the body. One that is too long is taken off the wire before it is refused, within
 /// reason: a client that is cut off while it still sends never sees the answer.
-async fn read(request: Request) -> Result<Vec<u8>, Problem> {
+async fn read(request: Request, most: usize) -> Result<Vec<u8>, Problem> {
     let mut chunks = request.into_body().into_data_stream();
     let mut bytes = Vec::new();
     let mut length = 0_usize;
@@ -65,16 +79,16 @@ async fn read(request: Request) -> Result<Vec<u8>, Problem> {
             Problem::new(StatusCode::BAD_REQUEST, "BODY_UNREADABLE", detail)
         })?;
         length = length.saturating_add(chunk.len());
-        if length <= MAX_BODY {
+        if length <= most {
             bytes.extend_from_slice(&chunk);
         } else if MAX_DISCARDED < length {
             break;
         }
     }
-    if length <= MAX_BODY {
+    if length <= most {
         Ok(bytes)
     } else {
-        let detail = "the body is longer than 1 MiB";
+        let detail = format!("the body is longer than {} MiB", most / (1024 * 1024));
         Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", detail))
     }
 }

@@ -5,11 +5,14 @@ mod approvals;
 mod attachments;
 pub(crate) mod audit;
 mod balance;
+mod bank_statements;
 mod batch;
 mod bounties;
+mod bounty_payments;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod earnings;
 mod explain;
 mod held;
 mod holds;
@@ -28,14 +31,18 @@ mod onboarding;
 mod overview;
 mod partner_payouts;
 mod partners;
+mod payment_files;
 mod payments;
 mod payouts;
 mod plans;
+mod pre_funds;
 mod probes;
 mod products;
 mod profit;
 mod rails;
 mod rates;
+mod receipt;
+mod reconciliation;
 mod reward_pool;
 mod run_batch;
 mod schedules;
@@ -81,6 +88,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         issues::routes(),
         bounties::routes(),
         submissions::routes(),
+        bounty_payments::routes(),
+        pre_funds::routes(),
+        earnings::routes(),
+        receipt::routes(),
         reward_pool::routes(),
         profit::routes(),
         attachments::routes(),
@@ -110,6 +121,9 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         audit::routes(),
         ledger::routes(),
         statistics::routes(),
+        reconciliation::routes(),
+        bank_statements::routes(),
+        payment_files::routes(),
     ]
     .into_iter()
     .fold(OpenApiRouter::with_openapi(openapi::skeleton()), OpenApiRouter::merge)

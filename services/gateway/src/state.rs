@@ -14,6 +14,7 @@ use quittance_proto::audit::v1::audit_service_client::AuditServiceClient;
 use quittance_proto::balance::v1::balance_service_client::BalanceServiceClient;
 use quittance_proto::balance::v1::explanation_service_client::ExplanationServiceClient;
 use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
+use quittance_proto::balance::v1::reconciliation_service_client::ReconciliationServiceClient;
 use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
@@ -32,9 +33,12 @@ use quittance_proto::payouts::v1::escrow_service_client::EscrowServiceClient;
 use quittance_proto::payouts::v1::job_service_client::JobServiceClient;
 use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
+use quittance_proto::payouts::v1::payer_service_client::PayerServiceClient;
+use quittance_proto::payouts::v1::payment_file_service_client::PaymentFileServiceClient;
 use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
+use quittance_proto::payouts::v1::pre_fund_service_client::PreFundServiceClient;
 use quittance_proto::payouts::v1::profit_share_service_client::ProfitShareServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 use quittance_proto::payouts::v1::schedule_service_client::ScheduleServiceClient;
@@ -147,7 +151,10 @@ clients! {
     jobs: JobServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
     bounty_pay: BountyPayServiceClient over payouts,
+    payers: PayerServiceClient over payouts,
+    pre_funds: PreFundServiceClient over payouts,
     profit_shares: ProfitShareServiceClient over payouts,
+    payment_files: PaymentFileServiceClient over payouts,
     rails: RailServiceClient over payouts,
     schedules: ScheduleServiceClient over payouts,
     escrow: EscrowServiceClient over payouts,
@@ -159,5 +166,6 @@ clients! {
     balance: BalanceServiceClient over balance,
     explanations: ExplanationServiceClient over balance,
     ledger: LedgerServiceClient over balance,
+    reconciliations: ReconciliationServiceClient over balance,
     statistics: StatisticsServiceClient over balance,
 }

@@ -74,6 +74,8 @@ pub const ACCESS: Access = &[
     ("/quittance.issues.v1.ImpersonationService/NoteImpersonation", ANYONE),
     ("/quittance.issues.v1.ImpersonationService/ListImpersonations", &[Admin, Auditor]),
     ("/quittance.issues.v1.IssueService/StreamSnapshots", &[Admin, PlatformAdmin, Service]),
+    ("/quittance.snapshots.v1.SnapshotService/ListSnapshots", OURSELVES),
+    ("/quittance.snapshots.v1.SnapshotService/GetSnapshotTotals", OURSELVES),
     ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),
     ("/quittance.audit.v1.AuditService/GetAuditVerification", AUDITORS),
     ("/quittance.audit.v1.AuditService/NoteDenial", ANYONE),
@@ -92,7 +94,7 @@ mod tests {
     fn every_method_has_a_row_and_every_row_a_method() {
         let set = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap();
         let mut declared = BTreeSet::new();
-        let ours = ["quittance.issues.v1", "quittance.audit.v1"];
+        let ours = ["quittance.issues.v1", "quittance.audit.v1", "quittance.snapshots.v1"];
         for file in set.file.iter().filter(|file| ours.contains(&file.package())) {
             for service in &file.service {
                 for method in &service.method {

@@ -15,7 +15,7 @@ mod products;
 mod triage;
 mod verify;
 
-use quittance_chassis::{audit, limited};
+use quittance_chassis::{audit, limited, snapshots};
 use quittance_proto::issues::v1::attachment_service_server::AttachmentServiceServer;
 use quittance_proto::issues::v1::bounty_service_server::BountyServiceServer;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
@@ -44,4 +44,5 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(BountyServiceServer::new(issues.clone())))
         .add_service(limited!(RewardPoolServiceServer::new(issues.clone())))
         .add_service(audit::service(issues.db().clone()))
+        .add_service(snapshots::service(issues.clone()))
 }

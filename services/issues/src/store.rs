@@ -17,6 +17,7 @@ pub(crate) mod notification;
 pub(crate) mod pool;
 pub(crate) mod product;
 pub(crate) mod rate_change;
+pub(crate) mod snapshot;
 mod sql;
 mod submission;
 pub(crate) mod totals;

@@ -2,7 +2,12 @@
 
 mod account_error;
 mod accounts;
+mod acting;
 mod approve_plan;
+mod begin_bounty;
+mod bounty_earnings;
+mod bounty_payments;
+mod charges;
 mod commissions;
 mod commit_plan;
 mod create_payouts;
@@ -19,11 +24,16 @@ mod move_payouts;
 mod onboarding;
 mod partner_error;
 mod pay;
+mod pay_bounty;
 mod pay_out;
 mod pay_plan;
+mod payers;
+mod payment_file;
+mod payment_file_error;
 mod plan;
 mod plan_error;
 mod policies;
+mod pre_funds;
 mod profit;
 mod profit_error;
 mod quote;
@@ -33,6 +43,7 @@ mod read_partners;
 mod read_payouts;
 mod read_plans;
 mod read_queue;
+mod refund;
 mod review;
 mod rotate;
 mod run_batch;
@@ -45,19 +56,23 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::{Config, ConfigError};
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::issue_service_client::IssueServiceClient;
+use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
 use crate::rail::Rails;
+use acting::Acting;
 
 pub(crate) use accounts::Shown;
+pub(crate) use bounty_payments::ShownPayment;
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
 pub(crate) use create_payouts::Created;
@@ -92,6 +107,7 @@ pub struct Payouts {
     /// Who moves money for us.
     rails: Rails,
     issues: IssueServiceClient<Client>,
+    members: MemberServiceClient<Client>,
     bounties: BountyServiceClient<Client>,
     pools: RewardPoolServiceClient<Client>,
     policy: Policy,
@@ -100,6 +116,7 @@ pub struct Payouts {
     /// Wakes whoever asks how accounts stand.
     accounts_due: Arc<Notify>,
     keys: Keyring,
+    acting: Acting,
     /// Cancelled when work that takes long is to stop in good order.
     stopping: CancellationToken,
 }
@@ -109,6 +126,7 @@ impl Payouts {
     #[must_use]
     pub fn new(db: Db, issues: Client, policy: Policy) -> Self {
         let bounties = BountyServiceClient::new(issues.clone());
+        let members = MemberServiceClient::new(issues.clone());
         let pools =
             RewardPoolServiceClient::new(issues.clone()).max_decoding_message_size(MAX_ENCODE);
         let issues = IssueServiceClient::new(issues).max_decoding_message_size(MAX_ENCODE);
@@ -117,12 +135,14 @@ impl Payouts {
             db,
             rails,
             issues,
+            members,
             bounties,
             pools,
             policy,
             due: Arc::default(),
             accounts_due: Arc::default(),
             keys: Keyring::default(),
+            acting: Acting::default(),
             stopping: CancellationToken::new(),
         }
     }
@@ -136,6 +156,12 @@ impl Payouts {
     /// The same, on the rails that are configured.
     pub fn on_rails(self, config: &Config) -> Result<Self, ConfigError> {
         Ok(Self { rails: self.rails.configured(config)?, ..self })
+    }
+
+    /// The same, which can ask issues by itself: it signs its own tokens.
+    #[must_use]
+    pub fn acting_with(self, verifier: Arc<Verifier>) -> Self {
+        Self { acting: Acting::with(verifier), ..self }
     }
 
     /// The same, whose jobs stop in good order when this is cancelled.

@@ -1,6 +1,7 @@
-//! Loads the demo organization through the public interfaces, as its people would have.
+//! Loads the demo organizations through the public interfaces, as its people would have.
 
 mod data;
+mod programmes;
 
 use std::time::Duration;
 
@@ -50,22 +51,29 @@ struct Desk {
     admin: Caller,
 }
 
-/// Loads the demo organization unless it is there already.
+/// Loads the demo organizations unless they are there already.
 pub async fn load(config: &Config) -> anyhow::Result<Demo> {
     let verifier = Verifier::from_config(&config.auth, config.mode)?;
     let issues = grpc::client(&config.issues.url)?;
     let mut members = MemberServiceClient::new(issues.clone());
-    let admin = sign_in(&mut members, &verifier, &data::ADMIN).await?;
-    let lead = sign_in(&mut members, &verifier, &data::LEAD).await?;
+    let mut enter =
+        async |organization, person| sign_in(&mut members, &verifier, organization, person).await;
+    let admin = enter(data::ORGANIZATION, &data::ADMIN).await?;
+    let lead = enter(data::ORGANIZATION, &data::LEAD).await?;
     let mut testers = Vec::new();
     for person in &data::TESTERS {
-        testers.push(sign_in(&mut members, &verifier, person).await?);
+        testers.push(enter(data::ORGANIZATION, person).await?);
     }
+    let sara = enter(data::PARTNER_ORGANIZATION, &data::PARTNER_ADMIN).await?;
+    let partner = enter(data::PARTNER_ORGANIZATION, &data::PARTNER).await?;
+    let keeper = enter(data::PLACEMENT_ORGANIZATION, &data::KEEPER).await?;
+    let recruiter = enter(data::PLACEMENT_ORGANIZATION, &data::RECRUITER).await?;
+    let channel = grpc::client(&config.payouts.url)?;
     let mut desk = Desk {
         issues: IssueServiceClient::new(issues.clone()),
         cycles: CycleServiceClient::new(issues.clone()),
         products: ProductServiceClient::new(issues),
-        payouts: PayoutServiceClient::new(grpc::client(&config.payouts.url)?),
+        payouts: PayoutServiceClient::new(channel.clone()),
         balance: BalanceServiceClient::new(grpc::client(&config.balance.url)?),
         admin: admin.0.clone(),
     };
@@ -75,20 +83,25 @@ pub async fn load(config: &Config) -> anyhow::Result<Demo> {
         let callers: Vec<Caller> = testers.iter().map(|(caller, _)| caller.clone()).collect();
         desk.work(&cycles, &callers).await?;
         desk.settle(&callers).await?;
+        programmes::partners(&channel, &sara.0, &partner.0).await?;
+        programmes::placements(&channel, &keeper.0, &recruiter.0).await?;
     }
-    let people = [admin, lead].into_iter().chain(testers).map(|(_, person)| person).collect();
+    let others = [sara, partner, keeper, recruiter];
+    let all = [admin, lead].into_iter().chain(testers).chain(others);
+    let people = all.map(|(_, person)| person).collect();
     Ok(Demo { people, loaded })
 }
 
 async fn sign_in(
     members: &mut MemberServiceClient<Client>,
     verifier: &Verifier,
+    organization: &str,
     person: &'static Person,
 ) -> anyhow::Result<(Caller, SignIn)> {
     let request = issues::EnsureMemberRequest {
         email: person.email.to_owned(),
         name: person.name.to_owned(),
-        organization: data::ORGANIZATION.to_owned(),
+        organization: organization.to_owned(),
         roles: vec![person.role.to_owned()],
     };
     let desk = front_desk(verifier)?;

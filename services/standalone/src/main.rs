@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use quittance_balance::command::{RebuildArgs, ReconcileArgs};
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
@@ -30,7 +31,7 @@ struct Cli {
 enum Command {
     /// Serves an instance from `data_dir` (the default).
     Serve,
-    /// Serves with the demo organization loaded, and prints where to look.
+    /// Serves with the demo organizations loaded, and prints where to look.
     Demo,
     /// Brings the databases to the schema of this version.
     Migrate,
@@ -42,7 +43,10 @@ enum Command {
     Accounts(AccountsCommand),
     /// Runs what is due on a timetable; a running instance does so by itself.
     #[command(subcommand)]
-    Job(JobCommand),
+    Job(AnyJob),
+    /// About the projections of balances. The instance must be running: its services are asked.
+    #[command(subcommand)]
+    Balance(BalanceCommand),
     /// About exported files.
     #[command(subcommand)]
     Export(ExportCommand),
@@ -61,6 +65,20 @@ enum Command {
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum AnyJob {
+    #[command(flatten)]
+    Due(JobCommand),
+    /// Holds the projections of balances against what issues and payouts know.
+    Reconcile(ReconcileArgs),
+}
+
+#[derive(Subcommand)]
+enum BalanceCommand {
+    /// Makes the projections anew of what issues and payouts know, and switches over in one step.
+    Rebuild(RebuildArgs),
 }
 
 #[derive(Subcommand)]
@@ -108,7 +126,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Accounts(AccountsCommand::Rotate) => {
             run::block_on(quittance_payouts::command::rotate(config))
         }
-        Command::Job(command) => run::block_on(quittance_payouts::command::job(config, command)),
+        Command::Job(AnyJob::Due(command)) => {
+            run::block_on(quittance_payouts::command::job(config, command))
+        }
+        Command::Job(AnyJob::Reconcile(args)) => {
+            run::block_on(quittance_balance::command::reconcile(config, args))
+        }
+        Command::Balance(BalanceCommand::Rebuild(args)) => {
+            run::block_on(quittance_balance::command::rebuild(config, args))
+        }
         Command::Token { email, role, organization } => {
             run::block_on(token(config, email, role, organization))
         }
@@ -191,7 +217,10 @@ fn greeting(base: &str, demo: &quittance::demo::Demo) -> String {
     use std::fmt::Write as _;
     let mut text = String::from("\n");
     let state = if demo.loaded { "loaded" } else { "was loaded before" };
-    let _ = writeln!(text, "Quittance demo — organization \"Hackorda QA\" {state}");
+    let _ = writeln!(
+        text,
+        "Quittance demo — organizations \"Hackorda QA\", \"Akashi Partners\" and \"Baiterek Recruiting\", {state}"
+    );
     let _ =
         writeln!(text, "  dashboard     {base}/app (sign in as dana@ or madina@hackorda.example)");
     let _ = writeln!(text, "  API browser   {base}/api/docs");
@@ -206,11 +235,14 @@ fn greeting(base: &str, demo: &quittance::demo::Demo) -> String {
          \n  curl -s -H \"authorization: Bearer $DANA\" {base}/api/me/balance\
          \n  curl -s -H \"authorization: Bearer $DANA\" '{base}/api/me/balance/export.csv?trailer=true'\
          \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/payouts\
-         \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/triage\n\
+         \n  curl -s -H \"authorization: Bearer $MADINA\" {base}/api/admin/triage\
+         \n  curl -s -H \"authorization: Bearer $SARA\" {base}/api/admin/payouts/list\
+         \n  curl -s -H \"authorization: Bearer $GULNARA\" {base}/api/v2/payout-schedules\n\
          \nCtrl-C stops it; everything is kept in the data directory.\n"
     );
     text
 }
 
 /// Whose tokens are printed; the others are there too.
-const SHOWN: [&str; 5] = ["Madina", "Adilet", "Aibek", "Nazira", "Dana"];
+const SHOWN: [&str; 8] =
+    ["Madina", "Adilet", "Aibek", "Nazira", "Dana", "Sara", "Polaris", "Gulnara"];

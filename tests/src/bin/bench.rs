@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{pay, plan, report, schedules, triage};
+use system_tests::bench::{balance, export, ingest, pay, plan, report, schedules, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -52,6 +52,45 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// A balance beside the read of one projected row, at few and at very many lines of history.
+    Balance {
+        /// Lines of history.
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 1_000_000])]
+        histories: Vec<usize>,
+        /// Pairs of floor and ours.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Requests at once.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 4])]
+        clients: Vec<usize>,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Payments as CSV through the gateway beside COPY piped the same way.
+    Export {
+        /// Payments.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: usize,
+        /// Pairs of floor and ours.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Events from RabbitMQ to committed projections and ledger beside a bare consumer and upserts.
+    Ingest {
+        /// Issues; two events each.
+        #[arg(long, default_value_t = 50_000)]
+        issues: usize,
+        /// Pairs of floor and ours.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// The inbox and the list of all issues beside the read of one issue by its key.
     Triage {
         /// Issues to choose from.
@@ -82,6 +121,21 @@ fn main() -> anyhow::Result<()> {
         Bench::Plan { rows, write } => {
             let text = quittance_chassis::run::block_on(async move { plan::run(rows).await })?;
             ("plan", plan::ABOUT, text, write)
+        }
+        Bench::Balance { histories, rounds, clients, write } => {
+            let plan = balance::Plan { histories, rounds, clients };
+            let text = quittance_chassis::run::block_on(async move { balance::run(&plan).await })?;
+            ("balance", balance::ABOUT, text, write)
+        }
+        Bench::Export { rows, rounds, write } => {
+            let plan = export::Plan { rows, rounds };
+            let text = quittance_chassis::run::block_on(async move { export::run(&plan).await })?;
+            ("export", export::ABOUT, text, write)
+        }
+        Bench::Ingest { issues, rounds, write } => {
+            let plan = ingest::Plan { issues, rounds };
+            let text = quittance_chassis::run::block_on(async move { ingest::run(&plan).await })?;
+            ("ingest", ingest::ABOUT, text, write)
         }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         Some("issues") => run::main_with::<quittance_issues::Binary>(std::env::args_os().skip(1)),
         // It has commands of its own: jobs.
         Some("payouts") => quittance_payouts::command::main_with(std::env::args_os().skip(1)),
-        Some("balance") => run::main_with::<quittance_balance::Binary>(std::env::args_os().skip(1)),
+        Some("balance") => quittance_balance::command::main_with(std::env::args_os().skip(1)),
         Some("gateway") => run::main_with::<quittance_gateway::Binary>(std::env::args_os().skip(1)),
         Some("standalone") => run::finish(run::block_on(standalone())),
         other => {

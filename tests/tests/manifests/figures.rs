@@ -7,8 +7,19 @@ use serde_json::Value;
 use crate::read::{text, texts, yaml};
 
 /// Words of the query language.
-const LANGUAGE: &[&str] =
-    &["and", "by", "delta", "histogram_quantile", "increase", "max", "rate", "sum", "time", "topk"];
+const LANGUAGE: &[&str] = &[
+    "and",
+    "by",
+    "delta",
+    "histogram_quantile",
+    "increase",
+    "max",
+    "or",
+    "rate",
+    "sum",
+    "time",
+    "topk",
+];
 
 /// As Prometheus calls what the sources make by `counter("a.b")`, `u64_gauge("a.b")` and so on.
 fn instruments() -> BTreeSet<String> {

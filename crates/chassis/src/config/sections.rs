@@ -88,6 +88,8 @@ section! {
         attachments: Attachments = Attachments::default(),
         /// How long is kept what nobody needs for ever.
         retention: Retention = Retention::default(),
+        /// Projections held against the truth.
+        reconciliation: Reconciliation = Reconciliation::default(),
         /// Traces and metrics.
         telemetry: Telemetry = Telemetry::default(),
         /// Log lines.
@@ -133,7 +135,7 @@ section! {
 section! {
     /// Connections to databases.
     Database {
-        /// Connections that each service may hold.
+        /// Connections that each service may hold; on PostgreSQL half of them are for transactions.
         max_connections: u32 = 16,
     }
 }
@@ -269,6 +271,16 @@ section! {
         read_notifications_days: u32 = 180,
         /// Days for which a service remembers the events that it has acted on. At least 7: an event that comes again later counts as new.
         inbox_days: u32 = 30,
+    }
+}
+
+section! {
+    /// Projections held against what issues and payouts know, by the balance service.
+    Reconciliation {
+        /// Minutes between two comparisons of all organizations; 0: only when somebody asks for one.
+        every_minutes: u32 = 15,
+        /// Seconds that an event may be on its way before its absence is drift.
+        grace_seconds: u32 = 120,
     }
 }
 

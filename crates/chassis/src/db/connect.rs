@@ -15,7 +15,11 @@ const STATEMENT_TIMEOUT: &str = "120s";
 /// One service's database.
 #[derive(Clone, Debug)]
 pub struct Db {
+    /// For statements that are whole by themselves.
     conn: DatabaseConnection,
+    /// For transactions. On PostgreSQL their connections are looked at after each use, which costs
+    /// a round trip; on SQLite these are the connections of `conn`.
+    transactions: DatabaseConnection,
     service: &'static str,
     url: Arc<str>,
     committed: Arc<Notify>,
@@ -31,23 +35,25 @@ impl Db {
         url: &str,
         max_connections: u32,
     ) -> Result<Self, DbErr> {
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(max_connections)
-            .connect_timeout(Duration::from_secs(10))
-            .acquire_timeout(Duration::from_secs(10))
-            .test_before_acquire(false)
-            .test_before_acquire_if_idle_for(Duration::from_secs(1))
-            .sqlx_logging(false)
-            .record_stmt_in_spans(false);
-        guard_sqlite(&mut options, url);
-        guard_postgres(&mut options);
-        let conn = Database::connect(options).await?;
+        let (conn, transactions) = if DbBackend::Sqlite.is_prefix_of(url) {
+            let mut options = options(url, max_connections);
+            guard_sqlite(&mut options, url);
+            let conn = Database::connect(options).await?;
+            (conn.clone(), conn)
+        } else {
+            let for_transactions = (max_connections / 2).max(1);
+            let mut options = options(url, (max_connections - for_transactions).max(1));
+            guard_postgres(&mut options);
+            let conn = Database::connect(options.clone()).await?;
+            options.max_connections(for_transactions).connect_lazy(true);
+            guard_transactions(&mut options);
+            (conn, Database::connect(options).await?)
+        };
         let one_writer = conn.get_database_backend() == DbBackend::Sqlite;
         let writer = one_writer.then(|| Arc::new(Mutex::new(())));
         let committed = Arc::new(Notify::new());
         let audited = Arc::new(Notify::new());
-        Ok(Self { conn, service, url: url.into(), committed, audited, writer })
+        Ok(Self { conn, transactions, service, url: url.into(), committed, audited, writer })
     }
 
     /// A database in memory that vanishes with the value, for tests.
@@ -58,6 +64,11 @@ impl Db {
     #[must_use]
     pub fn conn(&self) -> &DatabaseConnection {
         &self.conn
+    }
+
+    /// Where transactions begin: nowhere else, so that only these connections have to be guarded.
+    pub(crate) fn transactions(&self) -> &DatabaseConnection {
+        &self.transactions
     }
 
     #[must_use]
@@ -108,6 +119,19 @@ impl Db {
     }
 }
 
+fn options(url: &str, max_connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(max_connections)
+        .connect_timeout(Duration::from_secs(10))
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .test_before_acquire_if_idle_for(Duration::from_secs(1))
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    options
+}
+
 fn guard_sqlite(options: &mut ConnectOptions, url: &str) {
     // Each connection to `:memory:` is a database of its own: there must be one, for ever.
     if url.contains(":memory:") {
@@ -142,6 +166,9 @@ fn guard_postgres(options: &mut ConnectOptions) {
             ("statement_timeout", STATEMENT_TIMEOUT),
         ])
     });
+}
+
+fn guard_transactions(options: &mut ConnectOptions) {
     options.map_sqlx_postgres_pool_opts(|pool| {
         pool.after_release(|conn, _| {
             Box::pin(async move {

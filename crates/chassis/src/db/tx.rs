@@ -94,5 +94,5 @@ pub(crate) async fn begin_raw(
         sqlite_transaction_mode: (!db.is_postgres()).then_some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    Ok((db.conn().begin_with_options(options).await?, turn))
+    Ok((db.transactions().begin_with_options(options).await?, turn))
 }

@@ -14,7 +14,9 @@ use crate::domain::{
     DayDifferences, Differences, Earning, Filing, LedgerError, Line, Part, Position, Posting,
     Source, Told,
 };
-use crate::store::{self, CycleEntry, EntryKey, LineKey, MemberEntry, SourceKey};
+use crate::store::{
+    self, CycleEntry, EntryKey, Generations, Hold, LineKey, MemberEntry, SourceKey,
+};
 
 /// One event, as the projections understand it.
 #[derive(Clone, Debug)]
@@ -69,8 +71,16 @@ impl Balances {
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let new = inbox::first_times(&tx, QUEUE, &ids).await?;
         let fresh: Vec<&Fact> = facts.iter().filter(|fact| new.contains(&fact.event)).collect();
-        let known = Known::lock(&tx, &fresh).await?;
-        let Folded { mut set, postings } = match fold(&known, &fresh) {
+        // Held until the commit: nobody switches to another generation in between.
+        let organizations: BTreeSet<_> = fresh.iter().map(|fact| fact.organization).collect();
+        let generations = if organizations.is_empty() {
+            BTreeMap::new()
+        } else {
+            store::generations(&tx, &organizations, Hold::Share).await?
+        };
+        let placed = place(&fresh, &generations);
+        let known = Known::lock(&tx, &placed).await?;
+        let Folded { mut set, postings } = match fold(&known, &placed) {
             Ok(folded) => folded,
             Err(error) => return Ok(Err(error)),
         };
@@ -83,15 +93,41 @@ impl Balances {
     }
 }
 
+/// An event in one of the generations that it is projected into. What was told and what the ledger
+/// posts have no generations: they are noted with the one that is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed<'a> {
+    pub(super) fact: &'a Fact,
+    /// The generation, which stands where the organization does.
+    pub(super) book: OrganizationId,
+    pub(super) live: bool,
+}
+
+/// Puts each event into the generation that is read, and into the one that is being built.
+fn place<'a>(
+    facts: &[&'a Fact],
+    generations: &BTreeMap<OrganizationId, Generations>,
+) -> Vec<Placed<'a>> {
+    let places = |fact: &&'a Fact| {
+        let fact = *fact;
+        let known = generations.get(&fact.organization);
+        let current = known.map_or(fact.organization, Generations::current);
+        let building = known.and_then(Generations::building);
+        let building = building.map(|book| Placed { fact, book, live: false });
+        std::iter::once(Placed { fact, book: current, live: true }).chain(building)
+    };
+    facts.iter().flat_map(places).collect()
+}
+
 /// What a batch may change, as it is.
-struct Known {
+pub(super) struct Known {
     lines: BTreeMap<LineKey, Line>,
     sources: BTreeMap<SourceKey, Source>,
 }
 
 impl Known {
-    async fn lock(tx: &Tx, facts: &[&Fact]) -> Result<Self, WriteError> {
-        let keys: BTreeSet<LineKey> = facts.iter().filter_map(|fact| fact.line()).collect();
+    pub(super) async fn lock(tx: &Tx, facts: &[Placed<'_>]) -> Result<Self, WriteError> {
+        let keys: BTreeSet<LineKey> = facts.iter().filter_map(Placed::line).collect();
         let keys: Vec<LineKey> = keys.into_iter().collect();
         let lines = if keys.is_empty() {
             BTreeMap::new()
@@ -99,7 +135,7 @@ impl Known {
             store::ensure(tx, &keys).await?;
             store::lock(tx, &keys).await?
         };
-        let keys: BTreeSet<SourceKey> = facts.iter().filter_map(|fact| fact.source()).collect();
+        let keys: BTreeSet<SourceKey> = facts.iter().filter_map(Placed::source).collect();
         let keys: Vec<SourceKey> = keys.into_iter().collect();
         let sources = if keys.is_empty() {
             BTreeMap::new()
@@ -111,13 +147,11 @@ impl Known {
     }
 }
 
-impl Fact {
+impl Placed<'_> {
     /// The line that the event changes, if it changes one.
     fn line(&self) -> Option<LineKey> {
-        match &self.change {
-            Change::Issue(issue, _) | Change::Earning(issue, _) => {
-                Some((self.organization, *issue))
-            }
+        match &self.fact.change {
+            Change::Issue(issue, _) | Change::Earning(issue, _) => Some((self.book, *issue)),
             Change::Source(..) | Change::Cycle(..) | Change::Member(..) | Change::Partner(..) => {
                 None
             }
@@ -126,17 +160,20 @@ impl Fact {
 
     /// The payout or commission that it changes, if it changes one.
     fn source(&self) -> Option<SourceKey> {
-        match &self.change {
-            Change::Source(source, _) => Some((self.organization, *source)),
-            Change::Issue(..)
+        match &self.fact.change {
+            Change::Source(source, _) if self.live => Some((self.fact.organization, *source)),
+            Change::Source(..)
+            | Change::Issue(..)
             | Change::Earning(..)
             | Change::Cycle(..)
             | Change::Member(..)
             | Change::Partner(..) => None,
         }
     }
+}
 
-    fn told(&self, part: Part) -> Told {
+impl Fact {
+    pub(super) fn told(&self, part: Part) -> Told {
         Told { event: self.event, kind: self.kind.clone(), at: self.at, part }
     }
 
@@ -156,13 +193,13 @@ impl Fact {
 }
 
 /// What a batch changes: rows, and what the ledger is to post in the same transaction.
-struct Folded {
-    set: WriteSet,
-    postings: BTreeMap<OrganizationId, Vec<Posting>>,
+pub(super) struct Folded {
+    pub(super) set: WriteSet,
+    pub(super) postings: BTreeMap<OrganizationId, Vec<Posting>>,
 }
 
 /// Applies events one by one, and returns every row that changes for it.
-fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
+pub(super) fn fold(known: &Known, facts: &[Placed<'_>]) -> Result<Folded, LedgerError> {
     let Known { mut lines, mut sources } =
         Known { lines: known.lines.clone(), sources: known.sources.clone() };
     let mut cycles: BTreeMap<(OrganizationId, CycleId), CycleEntry> = BTreeMap::new();
@@ -170,11 +207,13 @@ fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
     let mut entries: BTreeMap<EntryKey, Entry> = BTreeMap::new();
     let mut told: Vec<(LineKey, Told)> = Vec::new();
     let mut postings: BTreeMap<OrganizationId, Vec<Posting>> = BTreeMap::new();
-    for fact in facts {
-        let organization = fact.organization;
+    for Placed { fact, book, live } in facts {
+        let (organization, book) = (fact.organization, *book);
         let part = match &fact.change {
             Change::Issue(issue, filing) => (*issue, Part::Issue(filing.clone())),
             Change::Earning(issue, earning) => (*issue, Part::Earning(earning.clone())),
+            // It stands in the ledger only.
+            Change::Source(..) if !live => continue,
             Change::Source(id, heard) => {
                 let source = sources.get(&(organization, *id)).copied();
                 let newest = Source::or_newer(source, *heard);
@@ -186,19 +225,19 @@ fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
                 continue;
             }
             Change::Cycle(id, cycle) => {
-                let newest = cycles.entry((organization, *id)).or_insert_with(|| cycle.clone());
+                let newest = cycles.entry((book, *id)).or_insert_with(|| cycle.clone());
                 if newest.version < cycle.version {
                     newest.clone_from(cycle);
                 }
                 continue;
             }
             Change::Partner(id, entry) => {
-                let known = entries.entry((organization, *id)).or_insert_with(|| entry.clone());
+                let known = entries.entry((book, *id)).or_insert_with(|| entry.clone());
                 known.merge(entry);
                 continue;
             }
             Change::Member(id, member) => {
-                let newest = members.entry((organization, *id)).or_insert_with(|| member.clone());
+                let newest = members.entry((book, *id)).or_insert_with(|| member.clone());
                 if newest.version < member.version {
                     newest.clone_from(member);
                 }
@@ -206,9 +245,12 @@ fn fold(known: &Known, facts: &[&Fact]) -> Result<Folded, LedgerError> {
             }
         };
         let (issue, part) = part;
-        let line = lines.entry((organization, issue)).or_default();
+        let line = lines.entry((book, issue)).or_default();
         let before = line.position()?;
         line.apply(&part);
+        if !live {
+            continue;
+        }
         let posting = fact.posting(issue.0, line.version(), &before, &line.position()?)?;
         postings.entry(organization).or_default().extend(posting);
         told.push(((organization, issue), fact.told(part)));

@@ -56,7 +56,8 @@ fn commission(state: &CommissionState) -> Result<(uuid::Uuid, Entry), String> {
 
 fn payout(state: &PayoutState) -> Result<Option<(uuid::Uuid, Entry)>, String> {
     let kind = match state.source.as_str() {
-        "manual" => EntryKind::Manual,
+        // A share of a profit is agreed on like any other sum (rule 11).
+        "manual" | "profit_share" => EntryKind::Manual,
         "commission" => EntryKind::Covering,
         // Payouts of issues, and those that an earlier version told, which were all of issues.
         _ => return Ok(None),

@@ -53,7 +53,7 @@ pub(crate) struct Transfer {
 
 impl Position {
     /// One amount, debited and credited. A negative amount goes the other way round.
-    fn moved(debit: Account, credit: Account, minor: i64) -> Result<Self, OutOfRange> {
+    pub(crate) fn moved(debit: Account, credit: Account, minor: i64) -> Result<Self, OutOfRange> {
         let mut position = Self::default();
         position.add(debit, minor)?;
         position.add(credit, minor.checked_neg().ok_or(OutOfRange)?)?;
@@ -66,7 +66,7 @@ impl Position {
         Ok(())
     }
 
-    fn and(mut self, other: Self) -> Result<Self, OutOfRange> {
+    pub(crate) fn and(mut self, other: Self) -> Result<Self, OutOfRange> {
         for (account, minor) in other.0 {
             self.add(account, minor)?;
         }

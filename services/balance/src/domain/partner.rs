@@ -15,6 +15,8 @@ pub(crate) enum EntryKind {
 }
 
 impl EntryKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Commission, Self::Covering, Self::Manual];
+
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -17,6 +17,9 @@ const OWN: &[Role] = &[
 /// Who sees all money of the organization.
 const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 
+/// Who compares it with what others say. An auditor writes nothing, not even a report.
+const ACCOUNTANTS: &[Role] = &[Role::Admin, Role::Finance, Role::Service];
+
 /// Who reads the audit log.
 const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
 
@@ -31,6 +34,11 @@ pub const ACCESS: Access = &[
     ("/quittance.balance.v1.LedgerService/ListLedgerAccounts", TREASURY),
     ("/quittance.balance.v1.LedgerService/ListLedgerEntries", TREASURY),
     ("/quittance.balance.v1.LedgerService/GetLedgerVerification", TREASURY),
+    ("/quittance.balance.v1.ReconciliationService/GetReconciliation", TREASURY),
+    ("/quittance.balance.v1.ReconciliationService/Reconcile", ACCOUNTANTS),
+    ("/quittance.balance.v1.ReconciliationService/ImportStatement", ACCOUNTANTS),
+    ("/quittance.balance.v1.ReconciliationService/ListStatements", TREASURY),
+    ("/quittance.balance.v1.ReconciliationService/GetImportedStatement", TREASURY),
     ("/quittance.balance.v1.StatisticsService/GetEarningsOverTime", TREASURY),
     ("/quittance.balance.v1.StatisticsService/ListTopEarners", TREASURY),
     ("/quittance.audit.v1.AuditService/ListAuditEntries", AUDITORS),

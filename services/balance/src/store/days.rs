@@ -30,9 +30,12 @@ pub(crate) fn day_rows(days: &DayDifferences) -> Insert {
 }
 
 /// A prefix of the primary key.
-pub(super) const DAYS: &str = "SELECT day, currency, paid, paid_count, taken_back, \
-     taken_back_count FROM day_money WHERE organization_id = $1 AND day >= $2 AND day < $3 \
-     ORDER BY day, currency";
+pub(super) const DAYS: &str = concat!(
+    "SELECT day, currency, paid, paid_count, taken_back, taken_back_count FROM day_money \
+     WHERE organization_id = ",
+    current!(),
+    " AND day >= $2 AND day < $3 ORDER BY day, currency"
+);
 
 /// The days of an organization from the first on and before the last, on which something moved.
 pub(crate) async fn days(
@@ -64,8 +67,9 @@ pub(super) fn top_sql(limit: u32) -> String {
     format!(
         "SELECT m.member_id, m.earned, m.earned_count, p.name FROM member_money m \
          LEFT JOIN members p ON p.organization_id = m.organization_id AND p.id = m.member_id \
-         WHERE m.organization_id = $1 AND m.currency = $2 AND m.earned > 0 \
-         ORDER BY m.earned DESC, m.member_id LIMIT {limit}"
+         WHERE m.organization_id = {} AND m.currency = $2 AND m.earned > 0 \
+         ORDER BY m.earned DESC, m.member_id LIMIT {limit}",
+        current!()
     )
 }
 

@@ -66,9 +66,12 @@ pub(crate) async fn cycle_names(
     organization: OrganizationId,
     member: MemberId,
 ) -> Result<HashMap<Uuid, String>, DbErr> {
-    let sql = "SELECT c.id, c.name FROM cycle_counts n JOIN cycles c \
-         ON c.organization_id = n.organization_id AND c.id = n.cycle_id \
-         WHERE n.organization_id = $1 AND n.member_id = $2";
+    let sql = concat!(
+        "SELECT c.id, c.name FROM cycle_counts n JOIN cycles c \
+         ON c.organization_id = n.organization_id AND c.id = n.cycle_id WHERE n.organization_id = ",
+        current!(),
+        " AND n.member_id = $2"
+    );
     let statement = statement(db, sql, [organization.0.into(), member.0.into()]);
     let rows = db.conn().query_all_raw(statement).await?;
     rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
@@ -80,7 +83,8 @@ pub(crate) async fn member_name(
     organization: OrganizationId,
     member: MemberId,
 ) -> Result<String, DbErr> {
-    let sql = "SELECT name FROM members WHERE organization_id = $1 AND id = $2";
+    let sql =
+        concat!("SELECT name FROM members WHERE organization_id = ", current!(), " AND id = $2");
     let statement = statement(db, sql, [organization.0.into(), member.0.into()]);
     let Some(row) = db.conn().query_one_raw(statement).await? else { return Ok(String::new()) };
     Ok(row.try_get_by_index::<Option<String>>(0)?.unwrap_or_default())

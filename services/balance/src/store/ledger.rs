@@ -19,7 +19,7 @@ pub(crate) use read::{
 pub(crate) use rows::{account_rows, entry_rows, head_rows, source_rows};
 
 use super::corrupt;
-use crate::domain::{Account, Book, GENESIS, Hash, Source, Stage, Standing};
+use crate::domain::{Account, Book, GENESIS, Hash, Position, Source, Stage, Standing};
 
 /// A tenant's payout or commission.
 pub(crate) type SourceKey = (OrganizationId, Uuid);
@@ -121,6 +121,53 @@ pub(crate) async fn lock_sources(
         }
     }
     Ok(known)
+}
+
+/// What the entries of a source add up to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Posted {
+    pub(crate) position: Position,
+    /// The lowest version that anything was posted for.
+    pub(crate) lowest_version: i64,
+}
+
+#[derive(FromQueryResult)]
+struct PostedRow {
+    organization_id: Uuid,
+    source_id: Uuid,
+    debit: String,
+    credit: String,
+    minor: i64,
+    lowest: i64,
+}
+
+/// Reads what has been posted of sources, from the entries themselves.
+pub(crate) async fn posted(
+    tx: &Tx,
+    keys: &[SourceKey],
+) -> Result<BTreeMap<SourceKey, Posted>, DbErr> {
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let backend = tx.conn().get_database_backend();
+    let sql = "SELECT e.organization_id, e.source_id, e.debit, e.credit, \
+         CAST(SUM(e.minor) AS BIGINT) AS minor, MIN(e.source_version) AS lowest FROM u \
+         JOIN ledger_entries e ON e.organization_id = u.o AND e.source_id = u.k \
+         GROUP BY e.organization_id, e.source_id, e.debit, e.credit";
+    let statement = over(backend, keys, "uuid", sql);
+    let mut all: BTreeMap<SourceKey, Posted> = BTreeMap::new();
+    for row in PostedRow::find_by_statement(statement).all(tx.conn()).await? {
+        let table = "ledger_entries";
+        let debit = word(table, "debit", &row.debit)?;
+        let credit = word(table, "credit", &row.credit)?;
+        let sum = all.entry((OrganizationId(row.organization_id), row.source_id)).or_default();
+        let position = std::mem::take(&mut sum.position);
+        let moved = Position::moved(debit, credit, row.minor);
+        let position = moved.and_then(|moved| position.and(moved));
+        sum.position = position.map_err(|_| corrupt(table, "minor"))?;
+        sum.lowest_version = sum.lowest_version.min(row.lowest);
+    }
+    Ok(all)
 }
 
 #[derive(FromQueryResult)]

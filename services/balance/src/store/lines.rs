@@ -29,6 +29,16 @@ pub(crate) async fn ensure(tx: &Tx, keys: &[LineKey]) -> Result<(), WriteError> 
 
 /// Locks the rows in the order of their keys and reads them.
 pub(crate) async fn lock(tx: &Tx, keys: &[LineKey]) -> Result<BTreeMap<LineKey, Line>, DbErr> {
+    look(tx, keys, true).await
+}
+
+/// Reads the rows, and holds them as they are when asked to.
+pub(crate) async fn look(
+    tx: &Tx,
+    keys: &[LineKey],
+    hold: bool,
+) -> Result<BTreeMap<LineKey, Line>, DbErr> {
+    let lock = if hold { " FOR UPDATE OF l" } else { "" };
     let backend = tx.conn().get_database_backend();
     let organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
     let issues: Vec<Uuid> = keys.iter().map(|(_, issue)| issue.0).collect();
@@ -36,7 +46,7 @@ pub(crate) async fn lock(tx: &Tx, keys: &[LineKey]) -> Result<BTreeMap<LineKey, 
         let sql = format!(
             "SELECT {COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS u(o, i) \
              JOIN lines l ON l.organization_id = u.o AND l.issue_id = u.i \
-             ORDER BY l.organization_id, l.issue_id FOR UPDATE OF l"
+             ORDER BY l.organization_id, l.issue_id{lock}"
         );
         (sql, vec![organizations.into(), issues.into()])
     } else {
@@ -56,6 +66,27 @@ pub(crate) async fn lock(tx: &Tx, keys: &[LineKey]) -> Result<BTreeMap<LineKey, 
             Ok((key, Line::try_from(row)?))
         })
         .collect()
+}
+
+/// The issues of which one of two generations has lines, after one of them, in their order.
+pub(crate) async fn lines_of_both(
+    tx: &Tx,
+    [one, other]: [OrganizationId; 2],
+    after: IssueId,
+    limit: u32,
+) -> Result<Vec<IssueId>, DbErr> {
+    let side = |place: &str| {
+        format!(
+            "SELECT issue_id FROM (SELECT issue_id FROM lines WHERE organization_id = {place} \
+             AND issue_id > $3 ORDER BY issue_id LIMIT {limit}) AS of_one"
+        )
+    };
+    let sql = format!("{} UNION {} ORDER BY issue_id LIMIT {limit}", side("$1"), side("$2"));
+    let binds = [one.0.into(), other.0.into(), after.0.into()];
+    let backend = tx.conn().get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, binds);
+    let rows = tx.conn().query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(IssueId(row.try_get_by_index(0)?))).collect()
 }
 
 /// The rows of lines that are already there and locked.
@@ -170,12 +201,13 @@ pub(crate) async fn history(
 }
 
 pub(super) fn history_sql(one_cycle: bool, limit: u32) -> String {
+    let current = current!();
     let cycle = if one_cycle { "AND l.issue_cycle_id = $5 " } else { "" };
     // The name is looked up row by row: a join would read all cycles for a page of lines.
     format!(
         "SELECT {COLUMNS}, (SELECT c.name FROM cycles c WHERE c.organization_id = \
          l.organization_id AND c.id = l.issue_cycle_id) AS cycle_name FROM lines l \
-         WHERE l.organization_id = $1 AND l.reporter_id = $2 AND l.status <> 'draft' \
+         WHERE l.organization_id = {current} AND l.reporter_id = $2 AND l.status <> 'draft' \
          AND (l.filed_at, l.issue_id) < ($3, $4) {cycle}\
          ORDER BY l.filed_at DESC, l.issue_id DESC LIMIT {limit}"
     )

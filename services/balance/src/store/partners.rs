@@ -52,7 +52,8 @@ pub(crate) fn partner_rows(entries: &BTreeMap<EntryKey, Entry>) -> Insert {
 
 /// Earned: what was paid. Pending: commissions less those that paid or voided payouts cover, and
 /// payouts of agreed sums until they are paid. Owed back: voided payouts, less what was kept back.
-const SUMS: &str = "SELECT currency, \
+const SUMS: &str = concat!(
+    "SELECT currency, \
      CAST(SUM(CASE WHEN kind <> 'commission' AND status = 'paid' THEN amount_minor ELSE 0 END) \
      AS BIGINT), \
      count(CASE WHEN kind <> 'commission' AND status = 'paid' THEN 1 END), \
@@ -65,8 +66,10 @@ const SUMS: &str = "SELECT currency, \
      count(CASE WHEN status = 'void' THEN 1 END), \
      CAST(SUM(CASE WHEN status <> 'void' THEN 0 WHEN owed_version > 0 THEN owed_minor \
      ELSE amount_minor END) AS BIGINT) \
-     FROM partner_entries WHERE organization_id = $1 AND member_id = $2 \
-     GROUP BY currency ORDER BY currency";
+     FROM partner_entries WHERE organization_id = ",
+    current!(),
+    " AND member_id = $2 GROUP BY currency ORDER BY currency"
+);
 
 /// What a member has earned and is owed as a partner, by currency.
 pub(crate) async fn partner_sums(

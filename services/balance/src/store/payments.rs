@@ -78,16 +78,17 @@ pub(crate) async fn movements(
 
 /// Two reads of an index each, merged.
 pub(super) fn movements_sql(limit: usize) -> String {
+    let current = current!();
     let columns = "issue_id, earning_cycle_id, title, severity, amount_minor, currency, method, \
          reference";
     format!(
         "SELECT {columns}, moved_at, taken_back FROM (\
          SELECT * FROM (SELECT {columns}, paid_at AS moved_at, 0 AS taken_back FROM lines \
-         WHERE organization_id = $1 AND payee_id = $2 AND paid_at < $3 \
+         WHERE organization_id = {current} AND payee_id = $2 AND paid_at < $3 \
          AND (paid_at, issue_id) > ($4, $5) ORDER BY paid_at, issue_id LIMIT {limit}) AS p \
          UNION ALL \
          SELECT * FROM (SELECT {columns}, void_at AS moved_at, 1 AS taken_back FROM lines \
-         WHERE organization_id = $1 AND payee_id = $2 AND void_at < $3 \
+         WHERE organization_id = {current} AND payee_id = $2 AND void_at < $3 \
          AND (void_at, issue_id) > ($6, $7) AND paid_at IS NOT NULL \
          ORDER BY void_at, issue_id LIMIT {limit}) AS v\
          ) AS m ORDER BY moved_at, issue_id, taken_back LIMIT {limit}"

@@ -122,7 +122,8 @@ struct CycleRow {
 }
 
 /// A balance in one statement, hence of one moment: rows by the prefix of primary keys.
-pub(super) const CYCLES_OF: &str = "SELECT n.cycle_id, n.issues, n.approved, n.paid, n.decided, \
+pub(super) const CYCLES_OF: &str = concat!(
+    "SELECT n.cycle_id, n.issues, n.approved, n.paid, n.decided, \
      n.pending_critical, n.pending_high, n.pending_medium, n.pending_low, \
      c.name, c.currency AS rate_currency, c.critical, c.high, c.medium, c.low, \
      m.currency, m.earned, m.earned_count, m.pending, m.pending_count, m.voided, \
@@ -130,7 +131,10 @@ pub(super) const CYCLES_OF: &str = "SELECT n.cycle_id, n.issues, n.approved, n.p
      LEFT JOIN cycles c ON c.organization_id = n.organization_id AND c.id = n.cycle_id \
      LEFT JOIN cycle_money m ON m.organization_id = n.organization_id \
      AND m.member_id = n.member_id AND m.cycle_id = n.cycle_id \
-     WHERE n.organization_id = $1 AND n.member_id = $2 ORDER BY n.cycle_id, m.currency";
+     WHERE n.organization_id = ",
+    current!(),
+    " AND n.member_id = $2 ORDER BY n.cycle_id, m.currency"
+);
 
 /// The sums of a member, cycle by cycle.
 pub(crate) async fn cycles_of(

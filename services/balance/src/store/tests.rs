@@ -42,6 +42,8 @@ const SEED: &[&str] = &[
      FROM generate_series(1, 100000) AS n",
     "INSERT INTO day_money SELECT md5('o' || n % 100)::uuid, n, 'KZT', 1, 1, 0, 0 \
      FROM generate_series(1, 100000) AS n",
+    "INSERT INTO generations SELECT md5('g' || n)::uuid, md5('h' || n)::uuid, NULL, 1, NULL \
+     FROM generate_series(1, 20000) AS n",
     "ANALYZE",
 ];
 
@@ -137,4 +139,54 @@ async fn no_hot_statement_scans_a_table_on_sqlite_either() {
         }
         assert!(steps.iter().any(|step| step.contains("USING")), "{sql}\n{steps:#?}");
     }
+}
+
+/// The blocks that a statement looks at.
+async fn blocks(db: &Db, sql: &str, binds: &str) -> i64 {
+    let sql = binds
+        .split(", ")
+        .enumerate()
+        .fold(sql.to_owned(), |sql, (place, value)| sql.replace(&format!("${}", place + 1), value));
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}");
+    let statement = || Statement::from_string(DbBackend::Postgres, explain.clone());
+    // The first one also reads the catalogue.
+    db.conn().query_one_raw(statement()).await.unwrap();
+    let row = db.conn().query_one_raw(statement()).await.unwrap().unwrap();
+    let found: serde_json::Value = row.try_get_by_index(0).unwrap();
+    let plan = &found[0]["Plan"];
+    plan["Shared Hit Blocks"].as_i64().unwrap() + plan["Shared Read Blocks"].as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn a_balance_costs_the_same_whatever_has_happened() {
+    let server = postgres("balance").await;
+    let db = Db::connect("balance", server.url(), 1).await.unwrap();
+    migrate::<crate::Migrator>(&db).await.unwrap();
+    let me = "md5('o')::uuid, md5('m')::uuid";
+    let first_page = format!("{me}, '9999-12-31', md5('x')::uuid");
+    let mut costs = Vec::new();
+    for (from, to) in [(1, 1_000), (1_001, 100_000)] {
+        let lines = format!(
+            "INSERT INTO lines (organization_id, issue_id, issue_version, reporter_id, \
+             issue_cycle_id, title, severity, status, review, price_minor, filed_at, \
+             earning_version, amount_minor) SELECT md5('o')::uuid, md5('i' || n)::uuid, 1, \
+             md5('m')::uuid, md5('c' || n % 10)::uuid, 'Title', 'high', 'open', 'pending', 0, \
+             '2026-01-01'::timestamptz + n * interval '1 minute', 0, 0 \
+             FROM generate_series({from}, {to}) AS n"
+        );
+        let counts = "INSERT INTO cycle_counts SELECT organization_id, reporter_id, \
+                      issue_cycle_id, count(*), 0, 0, 0, 0, count(*), 0, 0 FROM lines \
+                      GROUP BY 1, 2, 3 ON CONFLICT (organization_id, member_id, cycle_id) \
+                      DO UPDATE SET issues = excluded.issues";
+        for statement in [lines.as_str(), counts, "VACUUM ANALYZE"] {
+            db.conn().execute_unprepared(statement).await.unwrap();
+        }
+        let balance = blocks(&db, CYCLES_OF, me).await;
+        let history = blocks(&db, &history_sql(false, 51), &first_page).await;
+        costs.push((balance, history));
+    }
+    let (few, many) = (costs[0], costs[1]);
+    // A deeper index is one block more for each row that is looked up.
+    assert!(many.0 <= few.0 + 2, "a balance: {costs:?}");
+    assert!(many.1 <= few.1 + 60, "a page of history: {costs:?}");
 }

@@ -17,6 +17,23 @@ const EARNING: &str = "earning";
 
 /// Notes what was told; what is known already is left as it is.
 pub(crate) fn told_rows(told: &[(LineKey, Told)]) -> Insert {
+    rows(told).on_conflict("ON CONFLICT DO NOTHING")
+}
+
+/// Notes what owners know now; what was noted of the same version is corrected, but for the event
+/// that told it first.
+pub(crate) fn told_again_rows(told: &[(LineKey, Told)]) -> Insert {
+    rows(told).on_conflict(
+        "ON CONFLICT (organization_id, issue_id, part, version) DO UPDATE SET \
+         member_id = excluded.member_id, cycle_id = excluded.cycle_id, \
+         standing = excluded.standing, status = excluded.status, severity = excluded.severity, \
+         minor = excluded.minor, currency = excluded.currency, rule = excluded.rule, \
+         method = excluded.method, reference = excluded.reference, paid_at = excluded.paid_at, \
+         void_at = excluded.void_at, receivable_minor = excluded.receivable_minor",
+    )
+}
+
+fn rows(told: &[(LineKey, Told)]) -> Insert {
     let all = || told.iter().map(|(_, told)| told);
     let filing = |told: &Told| match &told.part {
         Part::Issue(filing) => Some(filing.clone()),
@@ -35,7 +52,7 @@ pub(crate) fn told_rows(told: &[(LineKey, Told)]) -> Insert {
         .column("event_id", Column::Uuid(all().map(|told| told.event).collect()))
         .column("kind", Column::Text(all().map(|told| told.kind.clone()).collect()))
         .column("at", Column::Time(all().map(|told| told.at).collect()));
-    what(who(keys, told), &filings, &earnings).on_conflict("ON CONFLICT DO NOTHING")
+    what(who(keys, told), &filings, &earnings)
 }
 
 fn who(insert: Insert, told: &[(LineKey, Told)]) -> Insert {
@@ -133,6 +150,7 @@ struct ToldRow {
 
 /// The issues of a member after one of them, in the order of their ids: a page by an index.
 pub(super) fn told_sql(limit: u32) -> String {
+    let current = current!();
     format!(
         "SELECT e.issue_id, e.part, e.version, e.event_id, e.kind, e.at, e.member_id, e.cycle_id, \
          e.standing, e.status, e.severity, e.minor, e.currency, e.rule, e.method, e.reference, \
@@ -140,7 +158,7 @@ pub(super) fn told_sql(limit: u32) -> String {
          SELECT DISTINCT issue_id FROM line_events WHERE organization_id = $1 AND member_id = $2 \
          AND issue_id > $3 ORDER BY issue_id LIMIT {limit}) AS mine \
          JOIN line_events e ON e.organization_id = $1 AND e.issue_id = mine.issue_id \
-         JOIN lines l ON l.organization_id = $1 AND l.issue_id = mine.issue_id \
+         JOIN lines l ON l.organization_id = {current} AND l.issue_id = mine.issue_id \
          ORDER BY e.issue_id, e.at, e.part DESC, e.version"
     )
 }

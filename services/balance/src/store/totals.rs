@@ -33,14 +33,18 @@ pub(crate) async fn totals(
     organization: OrganizationId,
 ) -> Result<Vec<MoneyTotal>, DbErr> {
     // A sum of bigint is numeric on PostgreSQL.
-    let sql = "SELECT currency, CAST(SUM(earned) AS BIGINT) AS earned, \
+    let sql = concat!(
+        "SELECT currency, CAST(SUM(earned) AS BIGINT) AS earned, \
          CAST(SUM(earned_count) AS BIGINT) AS earned_count, \
          CAST(SUM(pending) AS BIGINT) AS pending, \
          CAST(SUM(pending_count) AS BIGINT) AS pending_count, \
          CAST(SUM(voided) AS BIGINT) AS voided, \
          CAST(SUM(voided_count) AS BIGINT) AS voided_count, \
          CAST(SUM(receivable) AS BIGINT) AS receivable \
-         FROM member_money WHERE organization_id = $1 GROUP BY currency ORDER BY currency";
+         FROM member_money WHERE organization_id = ",
+        current!(),
+        " GROUP BY currency ORDER BY currency"
+    );
     let statement = statement(db, sql, [organization.0.into()]);
     let rows = TotalRow::find_by_statement(statement).all(db.conn()).await?;
     rows.into_iter()
@@ -70,10 +74,13 @@ pub(crate) struct TopEarner {
 }
 
 /// The first row of the index of earners.
-pub(super) const TOP_EARNER: &str = "SELECT m.member_id, m.earned, p.name FROM member_money m \
+pub(super) const TOP_EARNER: &str = concat!(
+    "SELECT m.member_id, m.earned, p.name FROM member_money m \
      LEFT JOIN members p ON p.organization_id = m.organization_id AND p.id = m.member_id \
-     WHERE m.organization_id = $1 AND m.currency = $2 AND m.earned > 0 \
-     ORDER BY m.earned DESC, m.member_id LIMIT 1";
+     WHERE m.organization_id = ",
+    current!(),
+    " AND m.currency = $2 AND m.earned > 0 ORDER BY m.earned DESC, m.member_id LIMIT 1"
+);
 
 /// Who has earned the most in one currency.
 pub(crate) async fn top_earner(

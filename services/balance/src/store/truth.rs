@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quittance_chassis::db::Db;
+use quittance_kernel::OrganizationId;
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult, Statement};
 use uuid::Uuid;
 
@@ -45,30 +46,38 @@ type Place = (String, Uuid, Uuid, Uuid, String);
 
 /// Kept and recomputed sums in one statement, hence of one moment. The first two columns tell
 /// which of the two a row is and of which table; counts are filled up with zeros.
-fn sql() -> String {
+fn sql(of: &str) -> String {
     let kept_money = "earned, earned_count, pending, pending_count, voided, voided_count, \
          receivable, 0";
     format!(
-        "WITH standing AS ({STANDING}), moves AS ({MOVES}) \
+        "WITH standing AS ({STANDING} {of}), moves AS ({MOVES}) \
          SELECT 'kept' AS side, 'cycle_counts' AS place, organization_id, member_id, cycle_id, \
          '' AS currency, issues, approved, paid, decided, pending_critical, pending_high, \
-         pending_medium, pending_low FROM cycle_counts \
+         pending_medium, pending_low FROM cycle_counts {of} \
          UNION ALL SELECT 'true', 'cycle_counts', organization_id, member_id, cycle_id, '', \
          issues, approved, paid, decided, a, b, c, d FROM ({COUNTS}) AS counts \
          UNION ALL SELECT 'kept', 'cycle_money', organization_id, member_id, cycle_id, currency, \
-         {kept_money} FROM cycle_money \
+         {kept_money} FROM cycle_money {of} \
          UNION ALL SELECT 'true', 'cycle_money', organization_id, member_id, cycle_id, currency, \
          {SUMS}, 0 FROM moves GROUP BY organization_id, member_id, cycle_id, currency \
          UNION ALL SELECT 'kept', 'member_money', organization_id, member_id, NULL, currency, \
-         {kept_money} FROM member_money \
+         {kept_money} FROM member_money {of} \
          UNION ALL SELECT 'true', 'member_money', organization_id, member_id, NULL, currency, \
          {SUMS}, 0 FROM moves GROUP BY organization_id, member_id, currency"
     )
 }
 
-/// Compares the kept sums with the lines and tells each difference; none is right.
-pub(crate) async fn drift(db: &Db) -> Result<Vec<String>, DbErr> {
-    let rows = db.conn().query_all_raw(Statement::from_string(db.backend(), sql())).await?;
+/// Compares the kept sums with the lines and tells each difference; none is right. Of all generations
+/// or of one.
+pub(crate) async fn drift(db: &Db, of: Option<OrganizationId>) -> Result<Vec<String>, DbErr> {
+    let statement = match of {
+        None => Statement::from_string(db.backend(), sql("")),
+        Some(id) => {
+            let narrowed = sql("WHERE organization_id = $1");
+            Statement::from_sql_and_values(db.backend(), narrowed, [id.0.into()])
+        }
+    };
+    let rows = db.conn().query_all_raw(statement).await?;
     let mut places: BTreeMap<Place, [[i64; 8]; 2]> = BTreeMap::new();
     for row in &rows {
         let (side, place, sums) = read(row)?;

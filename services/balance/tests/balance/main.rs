@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the lint knows test functions, not what they call")]
 
+mod bank;
+mod desk;
 mod events;
 mod explain;
 mod export;
@@ -11,5 +13,7 @@ mod ledger;
 mod model;
 mod order;
 mod projection;
+mod rebuild;
+mod reconcile;
 mod statistics;
 mod world;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use quittance_chassis::db::{Column, Entry, Insert, Tx, Update, WriteSet};
+use quittance_chassis::snapshots::Wanted;
 use quittance_events::{CycleState, Rates, kind};
 use quittance_kernel::{CycleId, MemberId, Money, OrganizationId, ProductId, Severity, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
@@ -137,6 +138,17 @@ pub(crate) async fn find<C: ConnectionTrait>(
     sql.bind(" AND c.id = ", id.0);
     let rows = sql.all::<Row, C>(conn).await?;
     Ok(with_crews(conn, organization, rows).await?.pop())
+}
+
+/// Reads cycles in the order of their ids, without their crews.
+pub(super) async fn snapshots<C: ConnectionTrait>(
+    conn: &C,
+    wanted: &Wanted,
+) -> Result<Vec<Found>, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), wanted.organization);
+    super::snapshot::page(&mut sql, "c.id", wanted);
+    let rows = sql.all::<Row, C>(conn).await?;
+    rows.into_iter().map(|row| row.read(Crew::default())).collect()
 }
 
 /// Reads a cycle inside a transaction: `UPDATE` to change it, `SHARE` so that nobody else does.
@@ -274,7 +286,8 @@ fn changing(cycle: &Cycle) -> Vec<(&'static str, Column)> {
     ]
 }
 
-fn state(cycle: &Cycle) -> CycleState {
+/// The whole state, as consumers keep it.
+pub(super) fn state(cycle: &Cycle) -> CycleState {
     let standing = cycle.id.0 == cycle.product.0 && cycle.rates.is_none();
     let rate = |severity| {
         let rate = rates::suggest(cycle.rates.as_ref(), severity).amount;

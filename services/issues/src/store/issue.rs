@@ -153,6 +153,11 @@ fn audited(issue: &Issue) -> String {
     .to_string()
 }
 
+/// The whole state as it is now, without what has just happened.
+pub(super) fn told(issue: &Issue, frame: &Frame) -> IssueState {
+    state(issue, frame, Event::Updated)
+}
+
 /// The whole state, as consumers keep it.
 fn state(issue: &Issue, frame: &Frame, event: Event) -> IssueState {
     let amount = issue.review.amount();

@@ -1,5 +1,6 @@
 //! Many issues: lists, inboxes and snapshots, page by page.
 
+use quittance_chassis::snapshots::Wanted;
 use quittance_kernel::{
     CycleId, IssueId, IssueStatus, MemberId, OrganizationId, PayoutStatus, ProductId, Severity,
     Timestamp,
@@ -320,6 +321,16 @@ pub(crate) async fn snapshots<C: ConnectionTrait>(
         sql.bind(" AND i.id > ", after.0);
     }
     sql.bind(" ORDER BY i.id LIMIT ", i64::from(limit));
+    read(sql, conn).await
+}
+
+/// Reads issues in the order of their ids, or some of them, for those who keep projections.
+pub(super) async fn wanted<C: ConnectionTrait>(
+    conn: &C,
+    wanted: &Wanted,
+) -> Result<Found, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), wanted.organization, Sight::All);
+    super::snapshot::page(&mut sql, "i.id", wanted);
     read(sql, conn).await
 }
 

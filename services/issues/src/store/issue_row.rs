@@ -185,6 +185,6 @@ pub(super) fn rank(severity: Severity) -> i64 {
     }
 }
 
-fn severity(stored: i64) -> Option<Severity> {
+pub(super) fn severity(stored: i64) -> Option<Severity> {
     Severity::ALL.iter().copied().find(|severity| rank(*severity) == stored)
 }

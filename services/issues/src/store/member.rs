@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use quittance_chassis::db::{Column, Entry, Insert, Tx, Update, WriteSet};
+use quittance_chassis::snapshots::Wanted;
 use quittance_events::{MemberState, kind};
 use quittance_kernel::{MemberId, OrganizationId, Role, Roles};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
@@ -201,15 +202,29 @@ pub(crate) async fn save(
         Some(before) => entry.change(audited(before), audited(&saved)),
         None => entry.after(audited(&saved)),
     };
-    let state = MemberState {
-        member_id: saved.id.0,
-        version: saved.version,
-        name: saved.name.clone(),
-        email: saved.email.clone(),
-        roles,
-    };
-    tx.record(entry, kind::MEMBER_UPDATED, state);
+    tx.record(entry, kind::MEMBER_UPDATED, state(&saved));
     Ok(saved)
+}
+
+/// The whole state, as consumers keep it.
+pub(super) fn state(member: &Member) -> MemberState {
+    MemberState {
+        member_id: member.id.0,
+        version: member.version,
+        name: member.name.clone(),
+        email: member.email.clone(),
+        roles: member.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+    }
+}
+
+/// Reads members in the order of their ids.
+pub(super) async fn snapshots<C: ConnectionTrait>(
+    conn: &C,
+    wanted: &Wanted,
+) -> Result<Vec<Member>, StoreError> {
+    let mut sql = begin(conn.get_database_backend(), wanted.organization);
+    super::snapshot::page(&mut sql, "id", wanted);
+    sql.all::<Row, C>(conn).await?.into_iter().map(Row::read).collect()
 }
 
 fn audited(member: &Member) -> String {

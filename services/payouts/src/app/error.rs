@@ -14,7 +14,10 @@ use crate::domain::job::JobError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
+use crate::domain::payer::PayerError;
+use crate::domain::payment_file::PaymentFileError;
 use crate::domain::plan::PlanError;
+use crate::domain::pre_fund::PreFundError;
 use crate::domain::profit::ProfitError;
 use crate::domain::onboarding::ProviderError;
 use crate::domain::rail::{RailError, SignatureError};
@@ -46,7 +49,13 @@ pub enum Error {
     #[error(transparent)]
     Signature(#[from] SignatureError),
     #[error(transparent)]
+    PaymentFile(#[from] PaymentFileError),
+    #[error(transparent)]
     Profit(#[from] ProfitError),
+    #[error(transparent)]
+    Payer(#[from] PayerError),
+    #[error(transparent)]
+    PreFund(#[from] PreFundError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -87,6 +96,8 @@ impl Problem for Error {
         match self {
             Self::Order(_)
             | Self::Total(_)
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(_)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::BadKey) => {
                 Code::InvalidArgument
@@ -103,6 +114,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.code(),
             Self::Hold(error) => error.code(),
             Self::Profit(error) => error.code(),
+            Self::PaymentFile(error) => error.code(),
             Self::PayoutNotFound(_) => Code::NotFound,
             Self::Contended => Code::Aborted,
             Self::Facts(cause) => facts_code(cause.code()),
@@ -122,6 +134,8 @@ impl Problem for Error {
             Self::Order(OrderError::Duplicate { .. }) => "DUPLICATE_ISSUE",
             Self::Order(OrderError::NotManual { .. }) => "METHOD_NOT_ALLOWED",
             Self::Order(OrderError::Reference { .. })
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(PageError::NegativeSize)
             | Self::Idempotency(IdempotencyError::BadKey) => "INVALID_FIELD",
             Self::Total(_) => "AMOUNT_OUT_OF_RANGE",
@@ -140,6 +154,7 @@ impl Problem for Error {
             Self::Schedule(error) => error.reason(),
             Self::Hold(error) => error.reason(),
             Self::Profit(error) => error.reason(),
+            Self::PaymentFile(error) => error.reason(),
             Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
             Self::Contended => "CONTENDED",
             Self::Facts(cause) => facts_reason(facts_code(cause.code())),
@@ -177,6 +192,9 @@ impl Problem for Error {
             Self::Schedule(error) => error.fields(),
             Self::Hold(error) => error.fields(),
             Self::Profit(error) => error.fields(),
+            Self::Payer(error) => field(error.field, error.detail.to_owned()),
+            Self::PreFund(error) => field(error.field, error.detail.to_owned()),
+            Self::PaymentFile(error) => error.fields(),
             Self::Total(_)
             | Self::Rail(_)
             | Self::Provider(_)
@@ -205,6 +223,7 @@ impl Problem for Error {
             Self::Lifecycle(error) => error.metadata(),
             Self::Schedule(error) => error.metadata(),
             Self::Hold(error) => error.metadata(),
+            Self::PaymentFile(error) => error.metadata(),
             Self::Order(_)
             | Self::Rail(_)
             | Self::Provider(_)
@@ -213,6 +232,8 @@ impl Problem for Error {
             | Self::Account(_)
             | Self::Job(_)
             | Self::Profit(_)
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

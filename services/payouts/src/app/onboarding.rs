@@ -238,12 +238,18 @@ impl Payouts {
         let Some((first, _)) = answers.first() else { return Ok(true) };
         let principal = Principal::service(first.organization);
         let ctx = Ctx::new(principal, clock::now(), "accounts".to_owned());
+        let fresh = |(owned, seen): &&(Owned, Seen)| {
+            seen.standing == Standing::Onboarded && owned.account.seen != *seen
+        };
+        let payees: Vec<Uuid> =
+            answers.iter().filter(fresh).map(|(owned, _)| owned.member.0).collect();
         let seen: Vec<_> =
             answers.into_iter().map(|(owned, seen)| (owned.account, seen)).collect();
         let service = self.db.service();
-        let wrote =
-            self.wrote(|| store::provider_account::see(&ctx, service, &seen)).await?;
-        self.due.notify_one();
+        let wrote = self.wrote(|| store::provider_account::see(&ctx, service, &seen)).await?;
+        if wrote && !payees.is_empty() {
+            self.wake_payees(ctx.organization(), payees, ctx.now).await?;
+        }
         Ok(wrote)
     }
 }

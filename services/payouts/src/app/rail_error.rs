@@ -10,9 +10,11 @@ impl RailError {
         match self {
             Self::BatchNotFound(_) | Self::LinkExpired => Code::NotFound,
             Self::NoEvent => Code::InvalidArgument,
-            Self::NotOnboarded(_) | Self::CoolingDown(_) | Self::NoLongerOwed => {
-                Code::FailedPrecondition
-            }
+            Self::NotOnboarded(_)
+            | Self::CoolingDown(_)
+            | Self::NoPayer(_)
+            | Self::NothingToRefund(_)
+            | Self::NoLongerOwed => Code::FailedPrecondition,
         }
     }
 
@@ -22,6 +24,8 @@ impl RailError {
             Self::BatchNotFound(_) => "BATCH_NOT_FOUND",
             Self::NotOnboarded(_) => "PAYEE_NOT_ONBOARDED",
             Self::CoolingDown(_) => "ACCOUNT_COOLING_DOWN",
+            Self::NoPayer(_) => "PAYER_MISSING",
+            Self::NothingToRefund(_) => "NOTHING_TO_REFUND",
             Self::NoLongerOwed => "NO_LONGER_OWED",
             Self::LinkExpired => "ONBOARDING_LINK_EXPIRED",
             Self::NoEvent => "WEBHOOK_UNREADABLE",

@@ -1,10 +1,14 @@
 //! Every earning of an organization, for those who rebuild a projection.
 
+use async_trait::async_trait;
 use futures_util::stream::{Stream, try_unfold};
+use quittance_chassis::snapshots::{Snapshot, SnapshotTotal, Snapshots, Wanted};
 use quittance_kernel::{IssueId, OrganizationId};
+use sea_orm::DbErr;
 
 use super::{Error, Payouts};
 use crate::store::stream::{self, Told};
+use crate::store::{StoreError, snapshot};
 
 const PAGE: u32 = 500;
 
@@ -28,5 +32,19 @@ impl Payouts {
                 Ok(Some((page, full.then_some(Some(last)))))
             }
         })
+    }
+}
+
+#[async_trait]
+impl Snapshots for Payouts {
+    async fn list(&self, wanted: &Wanted) -> Result<Vec<Snapshot>, DbErr> {
+        snapshot::list(&self.db, wanted).await.map_err(|error| match error {
+            StoreError::Database(error) => error,
+            error @ StoreError::Corrupt { .. } => DbErr::Custom(error.to_string()),
+        })
+    }
+
+    async fn totals(&self, organization: OrganizationId) -> Result<Vec<SnapshotTotal>, DbErr> {
+        snapshot::totals(&self.db, organization).await
     }
 }

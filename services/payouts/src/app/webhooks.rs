@@ -48,19 +48,17 @@ impl Payouts {
 
     /// The row that an event is about.
     async fn touched(&self, about: &About) -> Result<Option<Touched>, Error> {
+        let db = &self.db;
         let found = match about {
-            About::Transfer(key) => store::provider_event::attempt(&self.db, *key).await?,
-            About::TakenBack { attempt, reference, .. } => {
-                let by_key = match attempt {
-                    Some(key) => store::provider_event::attempt(&self.db, *key).await?,
-                    None => None,
-                };
-                match by_key {
-                    Some(found) => Some(found),
-                    None => store::provider_event::attempt_of(&self.db, reference).await?,
-                }
+            About::Charge(key) => store::provider_event::charge(db, *key).await?,
+            About::Transfer(key) => store::provider_event::attempt(db, *key).await?,
+            About::TakenBack { reference, .. } if reference.starts_with("tr_") => {
+                store::provider_event::attempt_of(db, reference).await?
             }
-            About::Charge(_) | About::Account(_) | About::Nothing => None,
+            About::TakenBack { reference, .. } => {
+                store::provider_event::charge_of(db, reference).await?
+            }
+            About::Account(_) | About::Nothing => None,
         };
         Ok(found)
     }
@@ -78,8 +76,15 @@ impl Payouts {
             return Ok(());
         }
         tx.note(store::provider_event::entry(event, touched));
-        if !matches!(event.about, About::TakenBack { .. }) {
-            store::provider_event::hurry_attempt(tx.conn(), touched.id, ctx.now).await?;
+        match event.about {
+            About::Charge(key) => {
+                store::provider_event::hurry_charge(tx.conn(), key, ctx.now).await?;
+            }
+            About::Transfer(key) => {
+                store::provider_event::hurry_attempt(tx.conn(), key, ctx.now).await?;
+            }
+            // For people to look at: what was decided about it is decided by them.
+            About::TakenBack { .. } | About::Account(_) | About::Nothing => {}
         }
         tx.commit().await.map_err(Error::Write)?;
         self.due.notify_one();

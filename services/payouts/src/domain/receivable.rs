@@ -11,6 +11,8 @@ pub(crate) struct Receivable {
     pub(crate) id: Uuid,
     /// As it is, void.
     pub(crate) earning: Earning,
+    /// Whether balances hear of the earning itself, and not of its payout alone.
+    pub(crate) told_alone: bool,
     /// Never below zero.
     pub(crate) open_minor: i64,
     pub(crate) version: i64,
@@ -89,7 +91,14 @@ mod tests {
             voided_at: at,
             reason: "Sent twice".to_owned(),
         };
-        Receivable { id: Uuid::now_v7(), earning, open_minor, version: 1, payment }
+        Receivable {
+            id: Uuid::now_v7(),
+            earning,
+            told_alone: true,
+            open_minor,
+            version: 1,
+            payment,
+        }
     }
 
     #[test]

@@ -73,6 +73,15 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.RailService/RetryPayout", &[Role::Admin]),
     ("/quittance.payouts.v1.RailService/ReceiveWebhook", &[Role::Service]),
     ("/quittance.payouts.v1.BountyPayService/GetQuote", OWN),
+    ("/quittance.payouts.v1.BountyPayService/PayBounty", &[Role::Lead, Role::Admin]),
+    ("/quittance.payouts.v1.BountyPayService/GetBountyPayment", OWN),
+    ("/quittance.payouts.v1.BountyPayService/RefundPayout", &[Role::Admin]),
+    ("/quittance.payouts.v1.BountyPayService/GetBountyEarnings", OWN),
+    ("/quittance.payouts.v1.PreFundService/ListPreFunds", TREASURY),
+    ("/quittance.payouts.v1.PreFundService/TopUpPreFund", &[Role::Admin]),
+    ("/quittance.payouts.v1.PreFundService/SetLowBalance", &[Role::Admin]),
+    ("/quittance.payouts.v1.PayerService/SetPayer", &[Role::Admin]),
+    ("/quittance.payouts.v1.PayerService/GetPayer", TREASURY),
     ("/quittance.payouts.v1.ProfitShareService/DistributeProfit", &[Role::Admin]),
     ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
     (
@@ -99,6 +108,9 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.EscrowService/ReleaseHold", PLATFORM),
     ("/quittance.payouts.v1.EscrowService/CancelHold", PLATFORM),
     ("/quittance.payouts.v1.EscrowService/GetHeldTotal", PLATFORM),
+    ("/quittance.payouts.v1.PaymentFileService/CreatePaymentFile", &[Role::Admin, Role::Finance]),
+    ("/quittance.snapshots.v1.SnapshotService/ListSnapshots", &[Role::Service]),
+    ("/quittance.snapshots.v1.SnapshotService/GetSnapshotTotals", &[Role::Service]),
 ];
 
 #[cfg(test)]
@@ -114,7 +126,7 @@ mod tests {
     fn every_method_says_who_may_call_it() {
         let files = FileDescriptorSet::decode(quittance_proto::DESCRIPTORS).unwrap().file;
         let mut methods = BTreeSet::new();
-        let ours = ["quittance.payouts.v1", "quittance.audit.v1"];
+        let ours = ["quittance.payouts.v1", "quittance.audit.v1", "quittance.snapshots.v1"];
         for file in files.iter().filter(|file| ours.contains(&file.package())) {
             for service in &file.service {
                 for method in &service.method {

@@ -19,6 +19,7 @@ const TABLE: &str = "provider_accounts";
 struct Row {
     id: Uuid,
     organization_id: Uuid,
+    member_id: Uuid,
     rail: String,
     account_id: String,
     standing: String,
@@ -28,13 +29,14 @@ struct Row {
     updated_at: Timestamp,
 }
 
-const SELECT: &str = "SELECT id, organization_id, rail, account_id, standing, reason, \
+const SELECT: &str = "SELECT id, organization_id, member_id, rail, account_id, standing, reason, \
     asked, version, updated_at FROM provider_accounts";
 
 /// Somebody's account.
 #[derive(Clone, Debug)]
 pub(crate) struct Owned {
     pub(crate) organization: OrganizationId,
+    pub(crate) member: MemberId,
     pub(crate) account: ProviderAccount,
 }
 
@@ -44,6 +46,7 @@ fn owned(row: &Row) -> Result<Owned, StoreError> {
     let standing = Standing::read(&row.standing).ok_or_else(|| corrupt("standing"))?;
     Ok(Owned {
         organization: OrganizationId(row.organization_id),
+        member: MemberId(row.member_id),
         account: ProviderAccount {
             id: row.id,
             rail: rail.ok_or_else(|| corrupt("rail"))?,

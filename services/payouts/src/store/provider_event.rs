@@ -36,6 +36,33 @@ pub(crate) async fn attempt_of(db: &Db, reference: &str) -> Result<Option<Touche
     find(db, "attempt", Sql::new(db.backend(), "").bind(text, reference)).await
 }
 
+/// Finds the charge with this key.
+pub(crate) async fn charge(db: &Db, key: Uuid) -> Result<Option<Touched>, StoreError> {
+    let text = "SELECT organization_id, id FROM charges WHERE id = ";
+    find(db, "charge", Sql::new(db.backend(), "").bind(text, key)).await
+}
+
+/// Finds the charge that the provider calls so.
+pub(crate) async fn charge_of(db: &Db, reference: &str) -> Result<Option<Touched>, StoreError> {
+    let text = "SELECT organization_id, id FROM charges WHERE reference <> '' AND reference = ";
+    find(db, "charge", Sql::new(db.backend(), "").bind(text, reference)).await
+}
+
+/// Has the charge asked for at once, as [`hurry_attempt`] does.
+pub(crate) async fn hurry_charge<C: ConnectionTrait>(
+    conn: &C,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    Sql::new(conn.get_database_backend(), "UPDATE charges SET")
+        .bind(" next_at = ", now)
+        .bind(" WHERE id = ", id)
+        .bind(" AND state IN ('unknown', 'needs_action') AND next_at > ", now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Has the attempt asked for at once, if its outcome is not known yet. Its version stays: an outcome
 /// that is being written is newer than what was told.
 pub(crate) async fn hurry_attempt<C: ConnectionTrait>(

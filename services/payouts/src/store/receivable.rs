@@ -16,7 +16,7 @@ use crate::domain::settlement::Settlement;
 /// The columns of an earning come first, as its reader wants them.
 const SELECT: &str = "SELECT e.id, e.source_id, e.cycle_id, e.payee_id, e.amount_minor, e.currency, \
     e.status, e.version, e.source_version, e.payout_id, e.organization_id, r.id, r.open_minor, \
-    r.version, p.method, p.reference, p.paid_at, r.created_at, r.reason";
+    r.version, p.method, p.reference, p.paid_at, r.created_at, r.reason, e.source_kind";
 
 const FROM: &str = " FROM receivables r JOIN earnings e ON e.id = r.earning_id \
     JOIN payouts p ON p.id = r.payout_id";
@@ -49,7 +49,7 @@ pub(crate) async fn kept_by<C: ConnectionTrait>(
         .bind(" AND n.payout_id = ", payout.0)
         .push(" ORDER BY r.id");
     let rows = sql.rows(conn).await?;
-    rows.iter().map(|row| Ok((receivable(row)?, row.try_get_by_index(19)?))).collect()
+    rows.iter().map(|row| Ok((receivable(row)?, row.try_get_by_index(20)?))).collect()
 }
 
 fn receivable(row: &QueryResult) -> Result<Receivable, StoreError> {
@@ -60,8 +60,10 @@ fn receivable(row: &QueryResult) -> Result<Receivable, StoreError> {
         id,
         column: "method",
     })?;
+    let source: String = row.try_get_by_index(19)?;
     Ok(Receivable {
         id,
+        told_alone: matches!(source.as_str(), "issue" | "schedule"),
         earning: read(row)?,
         open_minor: row.try_get_by_index(12)?,
         version: row.try_get_by_index(13)?,
@@ -158,7 +160,7 @@ fn change(ctx: &Ctx, set: &mut WriteSet, journal: &mut Journal, touched: &[(&Rec
         };
         // A partner's earning is known by its payout alone.
         match owed.earning.payout {
-            Some(payout) if !owed.earning.is_of_issue() => {
+            Some(payout) if !owed.told_alone => {
                 let state = ReceivableState {
                     payout_id: payout.0,
                     version: owed.earning.version + 1,

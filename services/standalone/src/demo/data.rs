@@ -34,6 +34,66 @@ pub(super) const TESTERS: [Person; 8] = [
     person("Marat", "marat@hackorda.example", "member"),
 ];
 
+/// The partner programme (S3): who runs it, and a partner of it.
+pub(super) const PARTNER_ORGANIZATION: &str = "Akashi Partners";
+pub(super) const PARTNER_ADMIN: Person = person("Sara", "sara@akashi.example", "admin");
+pub(super) const PARTNER: Person = person("Polaris", "polaris@akashi.example", "member");
+
+/// How far a partner's payout has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum PartnerStage {
+    Pending,
+    Approved,
+    Paid,
+    Rejected,
+}
+
+pub(super) struct PartnerPayout {
+    pub(super) minor: i64,
+    pub(super) period: &'static str,
+    pub(super) notes: &'static str,
+    pub(super) stage: PartnerStage,
+}
+
+/// S3-16: five payouts in different states.
+pub(super) const PARTNER_PAYOUTS: [PartnerPayout; 5] = [
+    partner_payout(420_000, "2025-Q4", "Q4 commissions", PartnerStage::Paid),
+    partner_payout(500_000, "2026-Q1", "Q1 commissions", PartnerStage::Approved),
+    partner_payout(125_000, "2026-02", "Launch bonus", PartnerStage::Rejected),
+    partner_payout(310_000, "2026-04", "April commissions", PartnerStage::Pending),
+    partner_payout(98_000, "2026-05", "May commissions", PartnerStage::Pending),
+];
+
+const fn partner_payout(
+    minor: i64,
+    period: &'static str,
+    notes: &'static str,
+    stage: PartnerStage,
+) -> PartnerPayout {
+    PartnerPayout { minor, period, notes, stage }
+}
+
+/// The recruiting programme (S2): who keeps its schedules, and who is paid by them.
+pub(super) const PLACEMENT_ORGANIZATION: &str = "Baiterek Recruiting";
+pub(super) const KEEPER: Person = person("Gulnara", "gulnara@baiterek.example", "platform_admin");
+pub(super) const RECRUITER: Person = person("Ruslan", "ruslan@baiterek.example", "member");
+
+/// A placement that is paid for so many days from now.
+pub(super) struct Placement {
+    pub(super) minor: i64,
+    pub(super) days: i64,
+    pub(super) notes: &'static str,
+    /// What a hold keeps back.
+    pub(super) held: Option<i64>,
+}
+
+pub(super) const PLACEMENTS: [Placement; 4] = [
+    Placement { minor: 850_000, days: -2, notes: "Backend engineer, guarantee over", held: None },
+    Placement { minor: 640_000, days: -1, notes: "Designer, in dispute", held: Some(640_000) },
+    Placement { minor: 720_000, days: 30, notes: "Data analyst, 30 days to go", held: None },
+    Placement { minor: 990_000, days: 75, notes: "Team lead, 75 days to go", held: None },
+];
+
 /// A product, its key and whether its policy asks for verification (S1-30).
 pub(super) const PRODUCTS: [(&str, &str, bool); 2] =
     [("Hackorda Web", "HW", true), ("Akashi Cloud", "AC", false)];

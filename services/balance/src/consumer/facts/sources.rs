@@ -10,6 +10,7 @@ use crate::domain::{Source, Stage};
 
 /// As payouts tell where a payout comes from.
 const MANUAL: &str = "manual";
+const PROFIT_SHARE: &str = "profit_share";
 const COMMISSION: &str = "commission";
 
 pub(super) fn payout(told: &PayoutState) -> Result<Change, String> {
@@ -24,9 +25,9 @@ pub(super) fn payout(told: &PayoutState) -> Result<Change, String> {
 /// paid, so that only their way to a provider is theirs.
 fn stage(source: &str, status: &str) -> Result<Stage, String> {
     Ok(match (source, status) {
-        (MANUAL, "approved" | "processing" | "unknown") => Stage::Owed,
-        (MANUAL, "paid") => Stage::Paid,
-        (MANUAL, "void") => Stage::TakenBack,
+        (MANUAL | PROFIT_SHARE, "approved" | "processing" | "unknown") => Stage::Owed,
+        (MANUAL | PROFIT_SHARE, "paid") => Stage::Paid,
+        (MANUAL | PROFIT_SHARE, "void") => Stage::TakenBack,
         (COMMISSION, "paid") => Stage::Settled,
         (COMMISSION, "void") => Stage::SettledTakenBack,
         (_, "processing" | "unknown") => Stage::InTransit,

@@ -15,7 +15,6 @@ pub(crate) enum About {
     Account(String),
     /// Money that went back: to the platform by a reversal, or to a payer.
     TakenBack {
-        attempt: Option<Uuid>,
         /// The transfer or charge it was taken of.
         reference: String,
         amount_minor: i64,
@@ -66,17 +65,14 @@ fn about(kind: &str, object: &Value) -> Option<About> {
         "transfer.created" | "transfer.updated" => attempt().map(About::Transfer),
         "account.updated" => text("id").map(|id| About::Account(id.to_owned())),
         "transfer.reversed" => Some(About::TakenBack {
-            attempt: attempt(),
             reference: text("id")?.to_owned(),
             amount_minor: object["amount_reversed"].as_i64()?,
         }),
         "charge.refunded" => Some(About::TakenBack {
-            attempt: attempt(),
             reference: text("id")?.to_owned(),
             amount_minor: object["amount_refunded"].as_i64()?,
         }),
         "charge.dispute.created" | "charge.dispute.closed" => Some(About::TakenBack {
-            attempt: attempt(),
             reference: text("charge")?.to_owned(),
             amount_minor: object["amount"].as_i64()?,
         }),
@@ -101,7 +97,6 @@ mod tests {
         let ours = json!({ "id": "x_1", "metadata": { "attempt": attempt.to_string() },
             "amount": 5, "amount_reversed": 7, "amount_refunded": 9, "charge": "ch_1" });
         let taken = |reference: &str, amount_minor| About::TakenBack {
-            attempt: Some(attempt),
             reference: reference.to_owned(),
             amount_minor,
         };

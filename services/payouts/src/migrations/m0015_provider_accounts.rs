@@ -8,7 +8,7 @@ pub(super) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "m0013_provider_accounts"
+        "m0015_provider_accounts"
     }
 }
 
@@ -32,4 +32,5 @@ const TABLES: &[&str] = &[
     "CREATE INDEX provider_accounts_due ON provider_accounts (next_at) WHERE next_at IS NOT NULL",
     // Money that went back is told by the name of what it was taken of.
     "CREATE INDEX attempts_of_reference ON attempts (reference) WHERE reference <> ''",
+    "CREATE INDEX charges_of_reference ON charges (reference) WHERE reference <> ''",
 ];
