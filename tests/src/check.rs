@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The three databases of an instance.
 pub struct Books {
+    /// Whether the provider's books are in our own tables.
+    sandbox: bool,
     pub issues: Db,
     pub payouts: Db,
     pub balance: Db,
@@ -33,6 +35,7 @@ impl Books {
             Db::connect(service, url.expose_secret(), 4).await.expect("the database opens")
         };
         Self {
+            sandbox: config.rails.stripe.secret_key.is_none(),
             issues: open("issues", &config.issues).await,
             payouts: open("payouts", &config.payouts).await,
             balance: open("balance", &config.balance).await,
@@ -71,7 +74,9 @@ impl Books {
         // What was taken back was paid before: its item stays, and so does its audit row.
         let reversed = number(&self.payouts, "SELECT count(*) FROM reversals").await;
         assert_eq!(audited, items + reversed, "a payment has not exactly one audit row");
-        self.rails_at_rest().await;
+        if self.sandbox {
+            self.rails_at_rest().await;
+        }
         self.charges_at_rest().await;
         self.debts_at_rest().await;
         self.inbox_at_rest().await;
@@ -102,6 +107,14 @@ impl Books {
     /// Payers against their provider's books: one charge at most for one purpose, of the amount that we
     /// say, and no bounty paid for which no money was taken.
     async fn charges_at_rest(&self) {
+        let unfunded = "SELECT count(*) FROM bounty_payments b JOIN payouts p ON p.id = b.payout_id \
+                        WHERE b.funding = 'charge' AND p.state = 'paid' AND NOT EXISTS \
+                        (SELECT 1 FROM charges c WHERE c.subject_id = p.id \
+                         AND c.state = 'succeeded')";
+        assert_eq!(number(&self.payouts, unfunded).await, 0, "a bounty was paid by nobody");
+        if !self.sandbox {
+            return;
+        }
         let twice = "SELECT count(*) FROM (SELECT transfer_group FROM sandbox_charges s \
                      WHERE state = 'succeeded' AND NOT EXISTS (SELECT 1 FROM charges c \
                      WHERE c.id = s.attempt_id AND c.refunded_minor > 0) \
@@ -112,11 +125,6 @@ impl Books {
                       AND s.state = 'succeeded' AND s.amount_minor = c.total_minor \
                       AND s.currency = c.currency)";
         assert_eq!(number(&self.payouts, differ).await, 0, "charged, and the provider differs");
-        let unfunded = "SELECT count(*) FROM bounty_payments b JOIN payouts p ON p.id = b.payout_id \
-                        WHERE b.funding = 'charge' AND p.state = 'paid' AND NOT EXISTS \
-                        (SELECT 1 FROM charges c WHERE c.subject_id = p.id \
-                         AND c.state = 'succeeded')";
-        assert_eq!(number(&self.payouts, unfunded).await, 0, "a bounty was paid by nobody");
     }
 
     /// The ledger: all accounts of a currency sum to zero, and each holds what its entries add up to.

@@ -206,6 +206,14 @@ impl Cluster {
         all
     }
 
+    /// Everything that the nodes have logged.
+    #[must_use]
+    pub fn whole_logs(&self) -> String {
+        let nodes = SEPARATE.into_iter().chain([Node::Standalone]);
+        let paths = nodes.map(|node| self.files.path().join(format!("{}.log", node.name())));
+        paths.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+    }
+
     /// Kills what runs and removes the databases.
     pub async fn close(mut self) {
         for (_, mut child) in self.running.drain() {
@@ -240,6 +248,21 @@ fn environment(config: &Config) -> HashMap<String, String> {
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         all.insert("TELEMETRY__OTLP_ENDPOINT".to_owned(), endpoint.clone());
         all.insert("TELEMETRY__TRACE_RATIO".to_owned(), config.telemetry.trace_ratio.to_string());
+    }
+    let stripe = &config.rails.stripe;
+    if let (Some(key), Some(url)) = (&stripe.secret_key, &stripe.base_url) {
+        let secret = stripe.webhook_secret.as_ref().map_or("", |secret| secret.expose_secret());
+        for (name, value) in [
+            ("SECRET_KEY", key.expose_secret()),
+            ("WEBHOOK_SECRET", secret),
+            ("BASE_URL", url.as_str()),
+            ("TIMEOUT_MS", &stripe.timeout_ms.to_string()),
+        ] {
+            all.insert(format!("RAILS__STRIPE__{name}"), value.to_owned());
+        }
+        let hours = config.policy.account_cooldown_hours;
+        all.insert("POLICY__ACCOUNT_COOLDOWN_HOURS".to_owned(), hours.to_string());
+        all.insert("LOG__LEVEL".to_owned(), config.log.level.clone());
     }
     if let Some(url) = &config.bus.amqp_url {
         all.insert("BUS__AMQP_URL".to_owned(), url.expose_secret().to_owned());

@@ -2,6 +2,7 @@
 
 mod bus;
 mod race;
+mod rails;
 mod schedules;
 mod steps;
 
@@ -19,6 +20,7 @@ use crate::world::{Bus, Store, eventually};
 
 pub use bus::cut_broker;
 pub use race::{Race, Raced, race, storm};
+pub use rails::{BEHAVIOURS, STEPS, die_at_provider};
 pub use schedules::{Killed, kill_workers};
 pub use steps::die_at_every_step;
 

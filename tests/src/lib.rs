@@ -11,6 +11,7 @@ pub mod fault;
 pub mod http;
 pub mod pages;
 pub mod story;
+pub mod stripe;
 pub mod world;
 
 pub use cluster::{Cluster, Node};

@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     last_failed: Gauge<u64>,
     last_processed: Gauge<u64>,
     last_given_up: Gauge<u64>,
+    provider_calls: Counter<u64>,
+    provider_webhooks: Counter<u64>,
 }
 
 /// Buckets in seconds, up to the ten minutes that a job has.
@@ -45,6 +47,8 @@ impl Metrics {
             last_failed: meter.u64_gauge("jobs.last_run_failed").build(),
             last_processed: meter.u64_gauge("jobs.last_run_processed").build(),
             last_given_up: meter.u64_gauge("jobs.last_run_given_up").build(),
+            provider_calls: meter.u64_counter("provider.calls").build(),
+            provider_webhooks: meter.u64_counter("provider.webhooks").build(),
         }
     }
 
@@ -103,6 +107,16 @@ impl Metrics {
             self.settled.add(count.unsigned_abs(), &attributes);
             self.amount.add(sum.minor().unsigned_abs(), &attributes);
         }
+    }
+
+    /// Counts a call of a provider: 2xx, 4xx, 429, 5xx, or none when there was no answer.
+    pub(crate) fn provider_called(&self, outcome: &'static str) {
+        self.provider_calls.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// Counts a webhook: noted, passed over, or refused.
+    pub(crate) fn provider_told(&self, result: &'static str) {
+        self.provider_webhooks.add(1, &[KeyValue::new("result", result)]);
     }
 
     pub(crate) fn replayed(&self) {

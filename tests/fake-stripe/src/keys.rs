@@ -117,8 +117,14 @@ async fn once(server: &Server, path: &str, key: &str, params: &Params) -> Respon
         write(server, path, params)
     };
     let said = if word == "500after" { refusal(500, "api_error", "") } else { done };
-    if let Some(known) = server.books().keys.get_mut(key) {
-        known.answer = Some(said.clone());
+    {
+        let mut books = server.books();
+        // Who was too busy has begun nothing.
+        if said.0 == 429 {
+            books.keys.remove(key);
+        } else if let Some(known) = books.keys.get_mut(key) {
+            known.answer = Some(said.clone());
+        }
     }
     webhooks::deliver(server).await;
     match word.as_str() {

@@ -54,6 +54,8 @@ enum Fault {
         #[arg(long, default_value_t = 1000)]
         every: u64,
     },
+    /// Kills a process at each step of Approve & Pay, with each behaviour of a provider.
+    Rails,
     /// Has many workers pay, plan, approve, void and return the same earnings, on PostgreSQL.
     Race {
         #[arg(long, default_value_t = 2_000)]
@@ -85,6 +87,7 @@ fn main() -> anyhow::Result<()> {
             Fault::Schedules { rows, every } => {
                 Ok(schedules(&node, rows, Duration::from_millis(every)).await)
             }
+            Fault::Rails => rails(&node).await,
             Fault::Race { earnings, workers, seconds } => {
                 let wanted = Race { earnings, workers, time: Duration::from_secs(seconds) };
                 let raced = fault::race(Store::Postgres, Bus::RabbitMq, wanted).await;
@@ -134,6 +137,18 @@ async fn schedules(node: &Path, rows: usize, every: Duration) -> Vec<Outcome> {
         outcomes.push(killed.outcome);
     }
     outcomes
+}
+
+async fn rails(node: &Path) -> anyhow::Result<Vec<Outcome>> {
+    let fake = node.with_file_name("fake_stripe");
+    anyhow::ensure!(fake.exists(), "{} is not built", fake.display());
+    let mut outcomes = Vec::new();
+    for place in BOTH {
+        eprintln!("{} behaviours at {} steps on {place:?} …", fault::BEHAVIOURS.len(), fault::STEPS.len());
+        let died = fault::die_at_provider(node, &fake, &fault::BEHAVIOURS, &fault::STEPS, place);
+        outcomes.extend(died.await);
+    }
+    Ok(outcomes)
 }
 
 /// The `node` binary beside this one.

@@ -6,6 +6,7 @@ use quittance_chassis::clock;
 use quittance_chassis::db::{Idempotency, Journal, Tx, WriteError, WriteSet};
 use quittance_chassis::fail_point;
 use quittance_kernel::{Ctx, IssueId, MemberId, OrganizationId, Timestamp};
+use uuid::Uuid;
 
 use super::read_payouts::sees;
 use super::{Error, Payouts};

@@ -10,6 +10,7 @@ use quittance_kernel::{Ctx, OrganizationId, Principal};
 
 use super::{Error, Payouts};
 use crate::domain::rail::{RailError, SignatureError};
+use crate::metrics::METRICS;
 use crate::rail::{About, ProviderEvent};
 use crate::store;
 use crate::store::provider_account::Owned;
@@ -27,6 +28,21 @@ impl Payouts {
         payload: &[u8],
         signature: &str,
     ) -> Result<(), Error> {
+        let done = self.take_webhook(ctx, payload, signature).await;
+        METRICS.provider_told(match &done {
+            Ok(true) => "noted",
+            Ok(false) => "passed_over",
+            Err(_) => "refused",
+        });
+        done.map(|_| ())
+    }
+
+    async fn take_webhook(
+        &self,
+        ctx: &Ctx,
+        payload: &[u8],
+        signature: &str,
+    ) -> Result<bool, Error> {
         let stripe = self.rails.stripe().ok_or(SignatureError::NotSetUp)?;
         stripe.verify(payload, signature, clock::now())?;
         let event = ProviderEvent::parse(payload).ok_or(RailError::NoEvent)?;
@@ -34,15 +50,16 @@ impl Payouts {
         if let About::Account(account) = &event.about {
             let owners = store::provider_account::owners(&self.db, account).await?;
             // One organization after the other: there is one, unless somebody has copied an id.
+            let mut noted = false;
             for owners in owners.chunk_by(|a, b| a.organization == b.organization) {
-                self.ask_about(ctx, &event, owners).await?;
+                noted |= self.ask_about(ctx, &event, owners).await?;
             }
             self.accounts_due.notify_one();
-            return Ok(());
+            return Ok(noted);
         }
         match self.touched(&event.about).await? {
             Some(touched) => self.note_event(ctx, &event, touched).await,
-            None => Ok(()),
+            None => Ok(false),
         }
     }
 
@@ -69,11 +86,11 @@ impl Payouts {
         ctx: &Ctx,
         event: &ProviderEvent,
         touched: Touched,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let ctx = within(ctx, touched.organization);
         let mut tx = Tx::begin(&self.db, &ctx).await?;
         if inbox::first_times(&tx, CONSUMER, &[event.key()]).await?.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         tx.note(store::provider_event::entry(event, touched));
         match event.about {
@@ -88,7 +105,7 @@ impl Payouts {
         }
         tx.commit().await.map_err(Error::Write)?;
         self.due.notify_one();
-        Ok(())
+        Ok(true)
     }
 
     /// Notes an event about accounts of one organization, and has the provider asked.
@@ -97,14 +114,14 @@ impl Payouts {
         ctx: &Ctx,
         event: &ProviderEvent,
         owners: &[Owned],
-    ) -> Result<(), Error> {
-        let Some(first) = owners.first() else { return Ok(()) };
+    ) -> Result<bool, Error> {
+        let Some(first) = owners.first() else { return Ok(false) };
         let ctx = within(ctx, first.organization);
         let mut tx = Tx::begin(&self.db, &ctx).await?;
         // A place of its own for each organization: the first must not take that of the others.
         let key = uuid::Uuid::new_v5(&event.key(), first.organization.0.as_bytes());
         if inbox::first_times(&tx, CONSUMER, &[key]).await?.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         for owned in owners {
             let (organization, id) = (owned.organization, owned.account.id);
@@ -114,7 +131,7 @@ impl Payouts {
         let ids = owners.iter().map(|owned| owned.account.id).collect();
         store::provider_account::ask_now(tx.conn(), ids, ctx.now).await?;
         tx.commit().await.map_err(Error::Write)?;
-        Ok(())
+        Ok(true)
     }
 }
 

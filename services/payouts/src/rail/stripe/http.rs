@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use super::{Stripe, VERSION};
+use crate::metrics::METRICS;
 
 /// The longest reply that is read; a page of a hundred objects is about 300 KiB.
 const MAX_REPLY: usize = 2 * 1024 * 1024;
@@ -84,10 +85,12 @@ impl Stripe {
                     // Without the address, whose query may name a customer.
                     let error = quittance_chassis::problem::chain(&error.without_url());
                     tracing::warn!(error, "Stripe did not answer");
+                    METRICS.provider_called("none");
                     return Reply::Lost;
                 }
             };
             let status = response.status();
+            METRICS.provider_called(class(status));
             if status == StatusCode::TOO_MANY_REQUESTS && place < TRIES {
                 match retry_after(&response) {
                     // All calls wait, whatever they are about.
@@ -141,6 +144,15 @@ impl Stripe {
             }
             None => request,
         }
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..300 => "2xx",
+        429 => "429",
+        500.. => "5xx",
+        _ => "4xx",
     }
 }
 
