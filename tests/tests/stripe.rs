@@ -41,8 +41,17 @@ async fn a_batch_is_paid_by_stripe_once_whatever_it_does() {
     for (store, bus) in BOTH {
         let (fake, world, shop) = open(store, bus).await;
         let words = [
-            "ok", "slow", "busy", "poor", "500before", "500after", "timeoutbefore",
-            "timeoutafter", "garbledbefore", "garbled", "decline",
+            "ok",
+            "slow",
+            "busy",
+            "poor",
+            "500before",
+            "500after",
+            "timeoutbefore",
+            "timeoutafter",
+            "garbledbefore",
+            "garbled",
+            "decline",
         ];
         let mut issues = Vec::new();
         for word in words {
@@ -70,7 +79,10 @@ async fn a_batch_is_paid_by_stripe_once_whatever_it_does() {
         assert_eq!(moved.len(), 10);
         assert!(moved.values().all(|count| *count == (0, 1)), "{moved:?}");
         for transfer in fake.made("transfer").await {
-            assert_eq!((&transfer["amount"], &transfer["currency"]), (&json!(800_000), &json!("kzt")));
+            assert_eq!(
+                (&transfer["amount"], &transfer["currency"]),
+                (&json!(800_000), &json!("kzt"))
+            );
             let payout = transfer["transfer_group"].as_str().unwrap();
             let seen = shop.admin.get(&format!("/api/admin/payouts/{payout}")).await.expect(200);
             assert_eq!((&seen["status"], &seen["reference"]), (&json!("paid"), &transfer["id"]));
@@ -85,8 +97,14 @@ async fn a_bounty_is_charged_and_transferred_by_stripe_once_whatever_it_does() {
         let (fake, world, shop) = open(store, bus).await;
         fake.tell(&world.base, "doubled").await;
         for word in [
-            "ok", "busy", "500before", "500after", "timeoutbefore", "timeoutafter",
-            "garbledbefore", "garbled",
+            "ok",
+            "busy",
+            "500before",
+            "500after",
+            "timeoutbefore",
+            "timeoutafter",
+            "garbledbefore",
+            "garbled",
         ] {
             payer(&shop, &format!("pm_{word}_1")).await;
             let to = format!("acct_{word}_1");
@@ -189,9 +207,8 @@ async fn a_payee_who_gets_onboarded_is_paid_without_anybody_doing_anything() {
         assert_eq!(refused["excluded"][0]["reasons"], json!(["payee_not_onboarded"]));
         let books = Books::open(&world.config).await;
         for (action, expected) in [("onboarded", 1), ("restricted", 1)] {
-            let sql = format!(
-                "SELECT count(*) FROM audit_log WHERE action = 'payout_account.{action}'"
-            );
+            let sql =
+                format!("SELECT count(*) FROM audit_log WHERE action = 'payout_account.{action}'");
             assert_eq!(number(&books.payouts, &sql).await, expected, "{action}");
         }
         books.when_quiet().await;
@@ -210,7 +227,9 @@ async fn webhooks_that_are_forged_stale_or_not_ours_write_nothing() {
         account(&shop.tester, "acct_ok_1").await;
         stands(&shop.tester, "onboarded").await;
         let books = Books::open(&world.config).await;
-        let noted = || number(&books.payouts, "SELECT count(*) FROM audit_log WHERE action = 'provider.told'");
+        let noted = || {
+            number(&books.payouts, "SELECT count(*) FROM audit_log WHERE action = 'provider.told'")
+        };
         let mine = event("evt_1", "account.updated", json!({ "id": "acct_ok_1" }));
         let base = &world.base;
         assert_eq!(fake.send(base, mine.clone(), "somebody else's", 0).await, 400);
@@ -273,10 +292,18 @@ async fn lost_late_and_early_webhooks_change_nothing_but_the_time() {
         let transfer = fake.made("transfer").await[0].clone();
         for (name, kind, object) in [
             ("evt_r1", "charge.refunded", json!({ "id": charge["id"], "amount_refunded": 56_674 })),
-            ("evt_r2", "charge.dispute.created", json!({ "id": "dp_1", "charge": charge["id"],
-                "amount": 56_674 })),
-            ("evt_r3", "transfer.reversed", json!({ "id": transfer["id"],
-                "amount_reversed": 50_000 })),
+            (
+                "evt_r2",
+                "charge.dispute.created",
+                json!({ "id": "dp_1", "charge": charge["id"],
+                "amount": 56_674 }),
+            ),
+            (
+                "evt_r3",
+                "transfer.reversed",
+                json!({ "id": transfer["id"],
+                "amount_reversed": 50_000 }),
+            ),
         ] {
             let told = event(name, kind, object);
             assert_eq!(fake.send(&world.base, told, WEBHOOK_SECRET, 0).await, 200);
@@ -337,7 +364,10 @@ async fn the_sandbox_plays_the_pages_of_a_provider() {
         let pages = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         let opened = pages.build().unwrap().get(format!("{}{path}", world.base)).send().await;
         let opened = opened.unwrap();
-        assert_eq!((opened.status().as_u16(), &opened.headers()["location"]), (303, &"/app".parse().unwrap()));
+        assert_eq!(
+            (opened.status().as_u16(), &opened.headers()["location"]),
+            (303, &"/app".parse().unwrap())
+        );
         payment(&shop, &issue, "paid").await;
         let seen = who.get(OWN).await.expect(200)["items"][0].clone();
         assert_eq!(seen["onboarded"], json!(true), "{seen}");

@@ -118,8 +118,7 @@ fn service(config: &Config, db: db::Db, issues: Client) -> anyhow::Result<Payout
     let keys = Keyring::from_config(config)?;
     let policy = Policy {
         leads_may_pay: config.policy.leads_may_pay,
-        sandbox_closed: config.mode == Mode::Production
-            && config.rails.stripe.secret_key.is_none(),
+        sandbox_closed: config.mode == Mode::Production && config.rails.stripe.secret_key.is_none(),
         account_cooldown_hours: config.policy.account_cooldown_hours,
     };
     Ok(Payouts::new(db, issues, policy).sealing_with(keys).on_rails(config)?)

@@ -92,7 +92,8 @@ pub(crate) async fn confirm(
         let mut books = server.books();
         if body["outcome"] == "declined" {
             let intent = books.find_mut(&id).ok_or(StatusCode::NOT_FOUND)?;
-            intent["last_payment_error"] = json!({ "code": "payment_intent_authentication_failure" });
+            intent["last_payment_error"] =
+                json!({ "code": "payment_intent_authentication_failure" });
             let intent = intent.clone();
             books.happened("payment_intent.payment_failed", &intent);
             intent

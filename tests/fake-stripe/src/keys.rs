@@ -15,7 +15,10 @@ use axum::http;
 pub(crate) type Answer = (u16, Value);
 
 pub(crate) fn refusal(status: u16, kind: &str, code: &str) -> Answer {
-    (status, json!({ "error": { "type": kind, "code": code, "message": "as this account wishes" } }))
+    (
+        status,
+        json!({ "error": { "type": kind, "code": code, "message": "as this account wishes" } }),
+    )
 }
 
 pub(crate) fn error(status: u16, kind: &str, code: &str) -> Response {
@@ -175,9 +178,8 @@ fn read(server: &Server, path: &str, params: &Params) -> Answer {
             (200, found)
         }
         ["refunds"] => {
-            let found = books.list("refund", params, |one| {
-                is(one, "charge") && is(one, "payment_intent")
-            });
+            let found =
+                books.list("refund", params, |one| is(one, "charge") && is(one, "payment_intent"));
             (200, found)
         }
         ["accounts", id] => people::account(&mut books, id),

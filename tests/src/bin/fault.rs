@@ -144,7 +144,11 @@ async fn rails(node: &Path) -> anyhow::Result<Vec<Outcome>> {
     anyhow::ensure!(fake.exists(), "{} is not built", fake.display());
     let mut outcomes = Vec::new();
     for place in BOTH {
-        eprintln!("{} behaviours at {} steps on {place:?} …", fault::BEHAVIOURS.len(), fault::STEPS.len());
+        eprintln!(
+            "{} behaviours at {} steps on {place:?} …",
+            fault::BEHAVIOURS.len(),
+            fault::STEPS.len()
+        );
         let died = fault::die_at_provider(node, &fake, &fault::BEHAVIOURS, &fault::STEPS, place);
         outcomes.extend(died.await);
     }

@@ -48,8 +48,7 @@ pub async fn die_at_provider(
 ) -> Vec<Outcome> {
     let fake = FakeStripe::start(fake).await;
     let serve = |config: &mut _| fake.serve(config);
-    let mut cluster =
-        Cluster::start_with(node, &[Node::Standalone], store, bus, serve).await;
+    let mut cluster = Cluster::start_with(node, &[Node::Standalone], store, bus, serve).await;
     // Doubled, and some before the answer to the call that they are about.
     fake.tell(&cluster.base, "doubled").await;
     let shop = Shop::open_at(&cluster.base).await;
@@ -87,9 +86,8 @@ pub async fn die_at_provider(
             let moved = fake.moved().await;
             let fresh: Vec<_> =
                 moved.iter().filter(|(group, _)| !before.contains_key(*group)).collect();
-            let (charges, transfers) = fresh
-                .iter()
-                .fold((0, 0), |sum, (_, one)| (sum.0 + one.0, sum.1 + one.1));
+            let (charges, transfers) =
+                fresh.iter().fold((0, 0), |sum, (_, one)| (sum.0 + one.0, sum.1 + one.1));
             outcomes.push(outcome(&format!("{behaviour}, {step}, {store:?}"), charges, transfers));
         }
     }
@@ -110,9 +108,8 @@ async fn onboarded(books: &Books, account: &str) {
 
 /// One charge and one transfer is a payment; what is missing is lost, what is more is double.
 fn outcome(fault: &str, charges: usize, transfers: usize) -> Outcome {
-    let count = |missing: bool, more: usize| {
-        (i64::from(missing), i64::try_from(more).unwrap_or(i64::MAX))
-    };
+    let count =
+        |missing: bool, more: usize| (i64::from(missing), i64::try_from(more).unwrap_or(i64::MAX));
     let (no_charge, more_charges) = count(charges == 0, charges.saturating_sub(1));
     let (no_transfer, more_transfers) = count(transfers == 0, transfers.saturating_sub(1));
     Outcome {

@@ -243,8 +243,7 @@ impl Payouts {
         };
         let payees: Vec<Uuid> =
             answers.iter().filter(fresh).map(|(owned, _)| owned.member.0).collect();
-        let seen: Vec<_> =
-            answers.into_iter().map(|(owned, seen)| (owned.account, seen)).collect();
+        let seen: Vec<_> = answers.into_iter().map(|(owned, seen)| (owned.account, seen)).collect();
         let service = self.db.service();
         let wrote = self.wrote(|| store::provider_account::see(&ctx, service, &seen)).await?;
         if wrote && !payees.is_empty() {

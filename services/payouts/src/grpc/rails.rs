@@ -63,8 +63,7 @@ impl RailService for Payouts {
         let caller = caller(&request)?;
         let proto::ReceiveWebhookRequest { payload, signature } = request.into_inner();
         let payouts = self.clone();
-        let work =
-            async move { payouts.receive_webhook(&caller.ctx, &payload, &signature).await };
+        let work = async move { payouts.receive_webhook(&caller.ctx, &payload, &signature).await };
         let done: Result<(), Status> = detached(work).await;
         done?;
         Ok(Response::new(proto::ReceiveWebhookResponse {}))

@@ -222,7 +222,8 @@ impl Stripe {
     /// Gives back, unless this key has done so already. `of` names what is undone, in the list of
     /// earlier ones as in the call.
     async fn give_back(&self, back: &GiveBack, path: String, kind: &str, of: Form) -> Answer {
-        match self.look(&path, of.clone(), back.attempt, |found| classify::made(found, kind)).await {
+        match self.look(&path, of.clone(), back.attempt, |found| classify::made(found, kind)).await
+        {
             look::Found::Is(answer) => return answer,
             look::Found::Unclear => return Answer::Unknown,
             look::Found::Nothing => {}

@@ -69,7 +69,10 @@ pub(crate) async fn of<C: ConnectionTrait>(
     }
     let sql = Sql::new(conn.get_database_backend(), SELECT).one_of(" WHERE id", accounts);
     let rows = sql.all::<Row, _>(conn).await?;
-    rows.iter().map(owned).map(|owned| owned.map(|owned| (owned.account.id, owned.account))).collect()
+    rows.iter()
+        .map(owned)
+        .map(|owned| owned.map(|owned| (owned.account.id, owned.account)))
+        .collect()
 }
 
 /// Accounts of all organizations that their provider is to be asked about, at most `limit`.

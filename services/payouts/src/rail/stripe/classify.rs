@@ -197,8 +197,11 @@ mod tests {
     #[test]
     fn a_card_is_declined_by_its_code_and_a_thief_learns_nothing() {
         let card = |code: &str| {
-            said(402, json!({ "error": { "type": "card_error", "code": "card_declined",
-                "decline_code": code, "payment_intent": { "id": "pi_1" } } }))
+            said(
+                402,
+                json!({ "error": { "type": "card_error", "code": "card_declined",
+                "decline_code": code, "payment_intent": { "id": "pi_1" } } }),
+            )
         };
         let declined = |code: &str| Charged::Declined { code: code.to_owned() };
         assert_eq!(charged(&card("insufficient_funds")), declined("insufficient_funds"));

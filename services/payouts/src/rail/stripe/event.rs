@@ -48,7 +48,11 @@ impl ProviderEvent {
             return None;
         }
         let about = about(kind, object);
-        Some(Self { id: id.to_owned(), kind: kind.to_owned(), about: about.unwrap_or(About::Nothing) })
+        Some(Self {
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            about: about.unwrap_or(About::Nothing),
+        })
     }
 }
 
@@ -119,7 +123,9 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_not_read_as_one() {
-        for body in ["", "[]", "{}", r#"{"id":"evt_1"}"#, r#"{"id":"","type":"x","data":{"object":{}}}"#] {
+        for body in
+            ["", "[]", "{}", r#"{"id":"evt_1"}"#, r#"{"id":"","type":"x","data":{"object":{}}}"#]
+        {
             assert_eq!(ProviderEvent::parse(body.as_bytes()), None, "{body}");
         }
         assert_eq!(parse("account.updated", &json!(1)), None);

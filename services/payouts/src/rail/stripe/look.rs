@@ -65,7 +65,8 @@ impl Stripe {
             if let Some(found) = objects.iter().find(is_wanted) {
                 return Found::Is(read(found));
             }
-            match (body["has_more"].as_bool(), objects.last().and_then(|last| last["id"].as_str())) {
+            match (body["has_more"].as_bool(), objects.last().and_then(|last| last["id"].as_str()))
+            {
                 (Some(false), _) => return Found::Nothing,
                 (Some(true), Some(last)) => query = of.clone().with("starting_after", last),
                 (Some(true) | None, _) => return Found::Unclear,
@@ -86,9 +87,9 @@ impl Stripe {
             return Err(classify::charged(&reply));
         }
         let customer = body["customer"].as_str().or_else(|| body["customer"]["id"].as_str());
-        customer.map(str::to_owned).ok_or_else(|| Charged::Declined {
-            code: "payment_method_without_customer".to_owned(),
-        })
+        customer
+            .map(str::to_owned)
+            .ok_or_else(|| Charged::Declined { code: "payment_method_without_customer".to_owned() })
     }
 }
 

@@ -151,7 +151,10 @@ mod tests {
         }
         let header = format!("t={NOW},v1={good}");
         assert_eq!(check(&header, b"{ }"), Err(SignatureError::Forged));
-        assert_eq!(check(&format!("{header},{}", "x".repeat(5_000)), b"{}"), Err(SignatureError::Forged));
+        assert_eq!(
+            check(&format!("{header},{}", "x".repeat(5_000)), b"{}"),
+            Err(SignatureError::Forged)
+        );
     }
 
     #[test]

@@ -237,10 +237,7 @@ async fn a_declined_card_and_one_that_must_be_confirmed_take_nothing() {
     assert!(matches!(asked, AskedCharge::Known(Charged::Declined { .. })), "{asked:?}");
 
     let loose = side.stripe.charge(&charge("pm_ok_loose")).await;
-    assert_eq!(
-        loose,
-        Charged::Declined { code: "payment_method_without_customer".to_owned() }
-    );
+    assert_eq!(loose, Charged::Declined { code: "payment_method_without_customer".to_owned() });
 }
 
 #[tokio::test]
@@ -255,7 +252,9 @@ async fn what_is_given_back_is_given_back_once() {
     side.post("/_forget", json!({})).await;
     assert_eq!(side.stripe.refund(&back).await, refunded);
 
-    let Answer::Sent { reference } = side.stripe.send(&transfer("acct_ok_1")).await else { panic!() };
+    let Answer::Sent { reference } = side.stripe.send(&transfer("acct_ok_1")).await else {
+        panic!()
+    };
     let back = GiveBack { attempt: Uuid::now_v7(), reference, amount: usd(50_000) };
     let reversed = side.stripe.reverse(&back).await;
     assert!(matches!(&reversed, Answer::Sent { reference } if reference.starts_with("trr_")));
