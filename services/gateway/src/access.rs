@@ -103,6 +103,7 @@ pub(crate) const TABLE: &[Row] = &[
     post("/api/products/{id}/profit-periods", ADMINS),
     get("/api/products/{id}/payer", TREASURY),
     put("/api/products/{id}/payer", ADMINS),
+    post("/api/charges/{id}/confirmation", ADMINS),
     get("/api/products/{id}/prefund", TREASURY),
     put("/api/products/{id}/prefund", ADMINS),
     post("/api/products/{id}/prefund/top-ups", ADMINS),

@@ -10,6 +10,7 @@ mod bounty_payments;
 mod charges;
 mod commissions;
 mod commit_plan;
+mod confirm;
 mod create_payouts;
 mod draft;
 mod due;

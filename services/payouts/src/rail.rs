@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::domain::attempt::Answer;
 use crate::domain::charge::Charged;
+use crate::domain::onboarding::ProviderError;
 
 pub(crate) use sandbox::Sandbox;
 pub(crate) use stripe::{About, AccountLink, ProviderEvent, Stripe};
@@ -92,6 +93,15 @@ pub(crate) trait Rail: Send + Sync {
     async fn charge(&self, charge: &Charge) -> Charged;
     /// Asks what became of a charge, without moving anything.
     async fn ask_charge(&self, charge: &Charge) -> AskedCharge;
+    /// Where a payer goes who has to confirm a charge; nothing where there is no such page, or no more
+    /// need for it. `reference` is the provider's name of the charge.
+    async fn confirmation(
+        &self,
+        _charge: &Charge,
+        _reference: &str,
+    ) -> Result<Option<String>, ProviderError> {
+        Ok(None)
+    }
     /// Takes a transfer back, at most once per key; the reference is that of the reversal.
     async fn reverse(&self, back: &GiveBack) -> Answer;
     /// Gives a charge back to its payer, at most once per key; the reference is that of the refund.

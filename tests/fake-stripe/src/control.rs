@@ -90,8 +90,15 @@ pub(crate) async fn confirm(
 ) -> Result<Json<Value>, StatusCode> {
     let intent = {
         let mut books = server.books();
+        let known = books.find(&id).ok_or(StatusCode::NOT_FOUND)?;
+        if known["status"] == "succeeded" {
+            // Whoever confirms twice has paid once.
+            return Ok(Json(known.clone()));
+        }
         if body["outcome"] == "declined" {
             let intent = books.find_mut(&id).ok_or(StatusCode::NOT_FOUND)?;
+            intent["status"] = "requires_payment_method".into();
+            intent["next_action"] = Value::Null;
             intent["last_payment_error"] =
                 json!({ "code": "payment_intent_authentication_failure" });
             let intent = intent.clone();

@@ -146,6 +146,7 @@ fn write(server: &Server, path: &str, params: &Params) -> Answer {
         ["transfers"] => money::transfer(&mut books, params),
         ["transfers", id, "reversals"] => money::reverse(&mut books, id, params),
         ["payment_intents"] => money::charge(&mut books, params),
+        ["payment_intents", id, "confirm"] => money::confirm(&mut books, id, params),
         ["refunds"] => money::refund(&mut books, params),
         ["accounts"] => people::open(&mut books, params),
         ["account_links"] => people::link(&mut books, params),
@@ -177,6 +178,10 @@ fn read(server: &Server, path: &str, params: &Params) -> Answer {
             });
             (200, found)
         }
+        ["payment_intents", id] => match books.find(id) {
+            Some(found) => (200, found.clone()),
+            None => refusal(404, "invalid_request_error", "resource_missing"),
+        },
         ["refunds"] => {
             let found =
                 books.list("refund", params, |one| is(one, "charge") && is(one, "payment_intent"));

@@ -37,9 +37,13 @@ pub(crate) fn transfer(books: &mut Books, params: &Params) -> Answer {
             return refusal(400, INVALID, "transfer_source_balance_parameters_mismatch");
         }
     }
+    let set_up = books.find(destination).is_some_and(|to| to["payouts_enabled"] == true);
     match word(destination) {
         "decline" => return refusal(400, INVALID, "account_invalid"),
-        "transferfail" | "pending" => {
+        "transferfail" => {
+            return refusal(400, INVALID, "insufficient_capabilities_for_transfer");
+        }
+        "pending" if !set_up => {
             return refusal(400, INVALID, "insufficient_capabilities_for_transfer");
         }
         "poor" if books.count(&format!("poor {destination}")) < 2 => {
@@ -119,6 +123,25 @@ pub(crate) fn charge(books: &mut Books, params: &Params) -> Answer {
     (200, succeed(books, &id))
 }
 
+/// The payer is there: their bank has a page for them.
+pub(crate) fn confirm(books: &mut Books, id: &str, params: &Params) -> Answer {
+    let back = text(params, "return_url");
+    let Some(intent) = books.find_mut(id) else {
+        return refusal(404, INVALID, "resource_missing");
+    };
+    if intent["status"] != "requires_payment_method" || back.is_empty() {
+        return refusal(400, INVALID, "payment_intent_unexpected_state");
+    }
+    intent["status"] = "requires_action".into();
+    intent["last_payment_error"] = Value::Null;
+    let url = format!("https://hooks.stripe.example/{id}");
+    intent["next_action"] = json!({ "type": "redirect_to_url",
+        "redirect_to_url": { "url": url, "return_url": back } });
+    let intent = intent.clone();
+    books.happened("payment_intent.requires_action", &intent);
+    (200, intent)
+}
+
 /// Takes the money.
 pub(crate) fn succeed(books: &mut Books, id: &str) -> Value {
     let charge = books.id("ch");
@@ -126,6 +149,7 @@ pub(crate) fn succeed(books: &mut Books, id: &str) -> Value {
     intent["status"] = "succeeded".into();
     intent["latest_charge"] = charge.as_str().into();
     intent["last_payment_error"] = Value::Null;
+    intent["next_action"] = Value::Null;
     let intent = intent.clone();
     books.objects.push(json!({
         "id": charge, "object": "charge", "amount": intent["amount"], "amount_refunded": 0,

@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         .routes(routes!(payer, set_payer))
         .routes(routes!(of_submission))
         .routes(routes!(refund))
+        .routes(routes!(confirm))
 }
 
 /// The payment of a submission. It begins by itself once nothing stands against it.
@@ -179,6 +180,33 @@ async fn refund(
     let message = wire::RefundPayoutRequest { payout_id: id.to_string(), reason: body.reason };
     let reply = gateway.bounty_pay().refund_payout(caller.request(message)).await?.into_inner();
     Ok(Json(BountyPayout::from(required(reply.payment, "payment")?)))
+}
+
+/// Where the payer of a charge confirms it.
+#[derive(Serialize, ToSchema)]
+struct Confirmation {
+    /// A page of the provider or the bank; null when nothing has to be done there.
+    url: Option<String>,
+}
+
+/// Makes the page on which the payer confirms a charge that is `needs_action`. The payment goes on by
+/// itself then; if the bank refuses it fails, and can be tried again with another card.
+#[utoipa::path(
+    post,
+    path = "/api/charges/{id}/confirmation",
+    operation_id = "confirmCharge",
+    tag = "bounties",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = Confirmation))
+)]
+async fn confirm(
+    caller: Caller,
+    State(gateway): State<Gateway>,
+    Segments(id): Segments<Uuid>,
+) -> Result<Json<Confirmation>, Problem> {
+    let request = caller.request(wire::ConfirmChargeRequest { charge_id: id.to_string() });
+    let reply = gateway.payers().confirm_charge(request).await?.into_inner();
+    Ok(Json(Confirmation { url: some(reply.url) }))
 }
 
 /// The payment method is the provider's id (`pm_…`); card numbers never get here.

@@ -222,22 +222,27 @@ fn failed(ctx: &Ctx, payout: Payout, held: &mut HashMap<PayoutId, Vec<Held>>) ->
     Moved { from, payout, items, code: NOT_CHARGED.to_owned(), keeps: false }
 }
 
-/// Charges a payer, or asks what became of a charge.
-async fn call_or_ask(rails: Rails, charge: ChargeAttempt, fresh: bool) -> Charged {
-    let Some(rail) = rails.of(RAIL) else {
-        return Charged::Declined { code: "no_such_rail".to_owned() };
-    };
+/// What a provider is told of a charge.
+pub(super) fn call(charge: &ChargeAttempt) -> Charge {
     let group = match charge.purpose {
         Purpose::Payout => PayoutId(charge.subject).to_string(),
         Purpose::TopUp => charge.subject.to_string(),
     };
-    let call = Charge {
+    Charge {
         attempt: charge.id,
         customer: charge.customer.clone(),
         payment_method: charge.payment_method.clone(),
         amount: charge.amount(),
         group,
+    }
+}
+
+/// Charges a payer, or asks what became of a charge.
+async fn call_or_ask(rails: Rails, charge: ChargeAttempt, fresh: bool) -> Charged {
+    let Some(rail) = rails.of(RAIL) else {
+        return Charged::Declined { code: "no_such_rail".to_owned() };
     };
+    let call = call(&charge);
     if fresh {
         return rail.charge(&call).await;
     }

@@ -8,11 +8,12 @@ use crate::domain::rail::{RailError, SignatureError};
 impl RailError {
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::BatchNotFound(_) | Self::LinkExpired => Code::NotFound,
+            Self::BatchNotFound(_) | Self::LinkExpired | Self::ChargeNotFound(_) => Code::NotFound,
             Self::NoEvent => Code::InvalidArgument,
             Self::NotOnboarded(_)
             | Self::CoolingDown(_)
             | Self::NoPayer(_)
+            | Self::NothingToConfirm
             | Self::NothingToRefund(_)
             | Self::NoLongerOwed => Code::FailedPrecondition,
         }
@@ -27,6 +28,8 @@ impl RailError {
             Self::NoPayer(_) => "PAYER_MISSING",
             Self::NothingToRefund(_) => "NOTHING_TO_REFUND",
             Self::NoLongerOwed => "NO_LONGER_OWED",
+            Self::ChargeNotFound(_) => "CHARGE_NOT_FOUND",
+            Self::NothingToConfirm => "NOTHING_TO_CONFIRM",
             Self::LinkExpired => "ONBOARDING_LINK_EXPIRED",
             Self::NoEvent => "WEBHOOK_UNREADABLE",
         }

@@ -1,6 +1,7 @@
 //! Accounts that providers pay to, and batches that they execute.
 
 use quittance_kernel::{BatchId, MemberId, PayoutId, ProductId, Timestamp};
+use uuid::Uuid;
 
 use super::onboarding::{ProviderAccount, Standing};
 
@@ -20,6 +21,11 @@ pub enum RailError {
     /// What failed has been paid in another way since, or is no longer owed.
     #[error("an issue of this payout is paid otherwise or no longer owed")]
     NoLongerOwed,
+    #[error("there is no charge {0}")]
+    ChargeNotFound(Uuid),
+    /// Its payer is not waited for.
+    #[error("nothing is to be confirmed about this charge")]
+    NothingToConfirm,
     /// A link that was made too long ago, or never.
     #[error("this link is not good any more, ask for another one")]
     LinkExpired,

@@ -82,6 +82,7 @@ pub const ACCESS: Access = &[
     ("/quittance.payouts.v1.PreFundService/SetLowBalance", &[Role::Admin]),
     ("/quittance.payouts.v1.PayerService/SetPayer", &[Role::Admin]),
     ("/quittance.payouts.v1.PayerService/GetPayer", TREASURY),
+    ("/quittance.payouts.v1.PayerService/ConfirmCharge", &[Role::Admin]),
     ("/quittance.payouts.v1.ProfitShareService/DistributeProfit", &[Role::Admin]),
     ("/quittance.payouts.v1.PayoutAccountService/ListPayoutAccounts", OWN),
     (

@@ -247,6 +247,18 @@ impl PayerService for Payouts {
         let found = self.payer(&caller, product).await?;
         Ok(Response::new(proto::GetPayerResponse { payer: found.as_ref().map(payer) }))
     }
+
+    async fn confirm_charge(
+        &self,
+        request: Request<proto::ConfirmChargeRequest>,
+    ) -> Result<Response<proto::ConfirmChargeResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = convert::id("charge_id", &request.get_ref().charge_id)?;
+        let payouts = self.clone();
+        let page = detached(async move { payouts.confirm_charge(&caller.ctx, id).await });
+        let url = page.await?.unwrap_or_default();
+        Ok(Response::new(proto::ConfirmChargeResponse { url }))
+    }
 }
 
 #[tonic::async_trait]

@@ -61,6 +61,8 @@ impl Sandbox {
             (failed >= FLAKY, true, "provider_busy")
         } else if is("acct_ok_") || is("acct_slow_") || is("acct_timeout_") {
             (true, false, "")
+        } else if is("acct_pending_") {
+            (self.is_set_up(&transfer.account).await?, false, "account_not_set_up")
         } else if is("acct_decline_") {
             (false, false, "account_closed")
         } else if is("acct_transferfail_") {
@@ -88,6 +90,14 @@ impl Sandbox {
         set.commit(&self.db).await?;
         let known = self.find(transfer.attempt).await?;
         Ok(known.map_or(Answer::Unknown, |row| row.answer(transfer.attempt)))
+    }
+
+    /// Whether the pages of the provider were played for an account.
+    async fn is_set_up(&self, account: &str) -> Result<bool, DbErr> {
+        let text = "SELECT count(*) FROM provider_accounts WHERE standing = 'onboarded' \
+                    AND account_id = ";
+        let rows = Sql::new(self.db.backend(), "").bind(text, account).rows(self.db.conn()).await?;
+        rows.first().map_or(Ok(false), |row| row.try_get_by_index(0).map(|count: i64| 0 < count))
     }
 
     /// Earlier calls for the same payout that failed.

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod classify;
+mod confirm;
 mod event;
 mod http;
 mod look;
@@ -32,6 +33,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Asked, AskedCharge, Charge, GiveBack, Rail, Transfer};
 use crate::domain::attempt::Answer;
 use crate::domain::charge::Charged;
+use crate::domain::onboarding::ProviderError;
 use http::Form;
 
 pub(crate) use accounts::AccountLink;
@@ -188,7 +190,7 @@ impl Rail for Stripe {
             .with("off_session", "true")
             .with("confirm", "true")
             .with("automatic_payment_methods[enabled]", "true")
-            .with("automatic_payment_methods[allow_redirects]", "never")
+            .with("return_url", &self.0.return_url)
             .with("transfer_group", &charge.group)
             .with("metadata[attempt]", &charge.attempt.to_string())
             .with("metadata[group]", &charge.group);
@@ -204,6 +206,14 @@ impl Rail for Stripe {
             Ok(customer) => self.look_for_charge(charge.attempt, &customer).await,
             Err(_) => AskedCharge::Unclear,
         }
+    }
+
+    async fn confirmation(
+        &self,
+        charge: &Charge,
+        reference: &str,
+    ) -> Result<Option<String>, ProviderError> {
+        self.confirm(charge, reference).await
     }
 
     async fn reverse(&self, back: &GiveBack) -> Answer {

@@ -106,6 +106,18 @@ pub(crate) async fn due(
     Ok(Some((organization, charges?)))
 }
 
+/// Reads one.
+pub(crate) async fn get<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<ChargeAttempt>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), SELECT)
+        .bind(" WHERE organization_id = ", organization.0)
+        .bind(" AND id = ", id);
+    sql.one::<Row, _>(conn).await?.map(charge).transpose()
+}
+
 /// All charges of one subject, the newest first.
 pub(crate) async fn of_subject<C: ConnectionTrait>(
     conn: &C,

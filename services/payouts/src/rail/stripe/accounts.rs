@@ -18,7 +18,7 @@ pub(crate) struct AccountLink {
 }
 
 /// The body of a success.
-fn success(reply: Reply) -> Result<Value, ProviderError> {
+pub(super) fn success(reply: Reply) -> Result<Value, ProviderError> {
     let Reply::Said { status, body } = reply else { return Err(ProviderError::Unavailable) };
     if (200..300).contains(&status) && body.is_object() {
         return Ok(body);
@@ -113,8 +113,8 @@ impl Stripe {
             .with("confirm", "true")
             .with("automatic_payment_methods[enabled]", "true")
             .with("automatic_payment_methods[allow_redirects]", "never");
-        let key = format!("{key}-setup");
-        let body = success(self.post("/v1/setup_intents", &form, Some(&key)).await)?;
+        // Without a key: it moves nothing, and a card that was declined may be tried again.
+        let body = success(self.post("/v1/setup_intents", &form, None).await)?;
         match text(&body, "status")?.as_str() {
             "succeeded" => Ok(customer),
             status => Err(ProviderError::Refused(status.to_owned())),

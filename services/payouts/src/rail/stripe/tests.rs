@@ -318,6 +318,22 @@ async fn a_payment_method_is_enrolled_with_a_customer_once() {
 }
 
 #[tokio::test]
+async fn a_payer_confirms_on_one_page_and_is_charged_once() {
+    let side = Side::start().await;
+    let charge = charge("pm_action_1");
+    let Charged::NeedsAction { reference } = side.stripe.charge(&charge).await else { panic!() };
+    let page = side.stripe.confirmation(&charge, &reference).await.unwrap();
+    assert!(page.as_deref().is_some_and(|url| url.starts_with("https://")), "{page:?}");
+    assert_eq!(side.stripe.confirmation(&charge, &reference).await.unwrap(), page);
+    side.post(&format!("/_confirm/{reference}"), json!({ "outcome": "declined" })).await;
+    // What has failed is not begun anew.
+    assert_eq!(side.stripe.confirmation(&charge, &reference).await.unwrap(), None);
+    let asked = side.stripe.ask_charge(&charge).await;
+    assert!(matches!(asked, AskedCharge::Known(Charged::Declined { .. })), "{asked:?}");
+    assert_eq!((side.made("payment_intent").await, side.made("charge").await), (1, 0));
+}
+
+#[tokio::test]
 async fn a_pause_that_stripe_asks_for_holds_for_all_calls() {
     let side = Side::start().await;
     side.stripe.pause_until(Instant::now() + Duration::from_mins(1));
