@@ -82,13 +82,14 @@ pub async fn die_at_provider(
             cluster.restart(Node::Standalone, None).await;
             cluster.ready().await;
             paid += 1;
+            let shop = shop.at(&cluster.base);
             let what = format!("the payment, {behaviour}, {step}");
             let sql = "SELECT count(*) FROM payouts WHERE state = 'paid'";
             tokio::select! {
                 () = eventually(&what, || async {
                     (number(&books.payouts, sql).await == paid).then_some(())
                 }) => {}
-                never = case.help(&shop.at(&cluster.base)) => match never {},
+                never = case.help(&shop) => match never {},
             }
             books.when_quiet().await;
             let moved = fake.moved().await;
