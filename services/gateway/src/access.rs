@@ -75,6 +75,9 @@ pub(crate) const TABLE: &[Row] = &[
     // Takes a token of the identity provider, which says nothing of roles.
     public(Method::POST, "/api/auth/sign-in"),
     get("/api/me", PEOPLE),
+    get("/api/me/api-keys", PEOPLE),
+    post("/api/me/api-keys", PEOPLE),
+    delete("/api/me/api-keys/{id}", PEOPLE),
     get("/api/me/balance", PEOPLE),
     get("/api/me/balance/history", PEOPLE),
     get("/api/me/balance/export.csv", PEOPLE),
@@ -225,6 +228,15 @@ impl Row {
             || (self.method == Method::POST && self.path == "/app/view-as/end")
     }
 
+    /// Whether only a person may ask this, and no program with a key: what would let a stolen key
+    /// outlive its theft, become somebody else, or lead money elsewhere.
+    pub(crate) fn is_for_people_alone(&self) -> bool {
+        !self.is_read_only()
+            && ["/api/me/api-keys", "/api/admin/impersonate", "/api/me/payout-account"]
+                .iter()
+                .any(|start| self.path.starts_with(start))
+    }
+
     /// Whether this route is open to those who view as somebody else.
     pub(crate) fn is_open_to_viewers(&self) -> bool {
         self.is_read_only() || self.ends_impersonation()
@@ -267,6 +279,10 @@ mod tests {
             for reader in [Role::Auditor, Role::Finance, Role::PlatformAdmin, Role::Service] {
                 // Schedules and holds are theirs, and nobody else's.
                 if roles == PLATFORM && reader == Role::PlatformAdmin {
+                    continue;
+                }
+                // A key opens nothing that its member may not do.
+                if row.path.starts_with("/api/me/api-keys") && reader != Role::Service {
                     continue;
                 }
                 // To approve moves nothing.

@@ -1,6 +1,7 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
 mod accounts;
+mod api_keys;
 mod approvals;
 mod attachments;
 pub(crate) mod audit;
@@ -71,6 +72,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         identity::routes(),
         impersonation::routes(),
         me::routes(),
+        api_keys::routes(),
         balance::routes(),
         explain::routes(),
         statement::routes(),

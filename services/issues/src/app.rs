@@ -1,5 +1,6 @@
 //! The use cases: one file each.
 
+mod api_keys;
 mod approve;
 mod attachments;
 mod bell;
@@ -62,6 +63,7 @@ pub use cycle_totals::CycleTotals;
 pub use decide_submission::Extra;
 pub use decide_triage::{Judgement, Outcome, Verdict};
 pub use ensure_member::Identity;
+pub(crate) use ensure_member::parse_roles;
 pub use impersonate::Looked;
 pub use list_pending_review::PendingReview;
 pub use list_triage::Inbox;

@@ -9,6 +9,7 @@ use sea_orm::DbErr;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::domain::api_key::ApiKeyError;
 use crate::domain::attachment::{AttachmentError, Media};
 use crate::domain::bounty::BountyError;
 use crate::domain::identity::IdentityError;
@@ -29,6 +30,7 @@ pub enum Kind {
     Attachment,
     Bounty,
     Claim,
+    ApiKey,
 }
 
 impl std::fmt::Display for Kind {
@@ -41,6 +43,7 @@ impl std::fmt::Display for Kind {
             Self::Attachment => "attachment",
             Self::Bounty => "bounty",
             Self::Claim => "claim",
+            Self::ApiKey => "key",
         })
     }
 }
@@ -56,6 +59,8 @@ pub enum Error {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Impersonation(#[from] ImpersonationError),
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
     #[error(transparent)]
     Bounty(#[from] BountyError),
     #[error(transparent)]
@@ -129,6 +134,7 @@ impl Error {
             | Self::Rule(_)
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::ApiKey(_)
             | Self::Bounty(_)
             | Self::Rates(_)
             | Self::Money { .. }
@@ -174,16 +180,20 @@ impl Problem for Error {
             Self::Files(_) => Code::Unavailable,
             Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
             | Self::CycleClosed(_)
-            | Self::LastAdmin(_) => Code::FailedPrecondition,
+            | Self::LastAdmin(_)
+            | Self::ApiKey(ApiKeyError::Full) => Code::FailedPrecondition,
             Self::Rule(IssueError::SelfApproval(_) | IssueError::NotPermitted(_))
             | Self::Identity(IdentityError::EmailNotVerified)
+            | Self::ApiKey(ApiKeyError::Roles | ApiKeyError::Viewing)
             | Self::Impersonation(
                 ImpersonationError::Chained
                 | ImpersonationError::Yourself
                 | ImpersonationError::BeyondTheOrganization,
             )
             | Self::DevelopmentOnly => Code::PermissionDenied,
-            Self::Impersonation(ImpersonationError::Ended) => Code::Unauthenticated,
+            Self::Impersonation(ImpersonationError::Ended) | Self::ApiKey(ApiKeyError::Dead) => {
+                Code::Unauthenticated
+            }
             Self::NotFound(..) | Self::Identity(IdentityError::Stranger) => Code::NotFound,
             Self::ProductKeyTaken(_) | Self::Identity(IdentityError::Conflict) => {
                 Code::AlreadyExists
@@ -225,7 +235,12 @@ impl Problem for Error {
             Self::DevelopmentOnly => "DEVELOPMENT_ONLY",
             Self::Identity(IdentityError::EmailNotVerified) => "EMAIL_NOT_VERIFIED",
             Self::Identity(IdentityError::Conflict) => "IDENTITY_CONFLICT",
-            Self::Impersonation(ImpersonationError::Chained) => "IMPERSONATION_READ_ONLY",
+            Self::Impersonation(ImpersonationError::Chained)
+            | Self::ApiKey(ApiKeyError::Viewing) => "IMPERSONATION_READ_ONLY",
+            Self::ApiKey(ApiKeyError::Roles) => "API_KEY_ROLES",
+            Self::ApiKey(ApiKeyError::Full) => "API_KEYS_FULL",
+            Self::ApiKey(ApiKeyError::Dead) => "API_KEY_INVALID",
+            Self::NotFound(Kind::ApiKey, _) => "API_KEY_NOT_FOUND",
             Self::Impersonation(
                 ImpersonationError::Yourself | ImpersonationError::BeyondTheOrganization,
             ) => "IMPERSONATION_NOT_ALLOWED",
@@ -287,6 +302,7 @@ impl Problem for Error {
             )
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::ApiKey(_)
             | Self::NotFound(..)
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
@@ -333,6 +349,7 @@ impl Problem for Error {
             | Self::Rates(RatesError::OutOfRange(_))
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::ApiKey(_)
             | Self::Money { .. }
             | Self::Id { .. }
             | Self::NotFound(..)

@@ -1,5 +1,6 @@
 //! The gRPC face: parse, call the use case, reply. Nothing is decided here.
 
+mod api_keys;
 mod attachments;
 mod bounties;
 mod bounty_convert;
@@ -16,6 +17,7 @@ mod triage;
 mod verify;
 
 use quittance_chassis::{audit, limited};
+use quittance_proto::issues::v1::api_key_service_server::ApiKeyServiceServer;
 use quittance_proto::issues::v1::attachment_service_server::AttachmentServiceServer;
 use quittance_proto::issues::v1::bounty_service_server::BountyServiceServer;
 use quittance_proto::issues::v1::cycle_service_server::CycleServiceServer;
@@ -40,6 +42,7 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(NotificationServiceServer::new(issues.clone())))
         .add_service(limited!(IdentityServiceServer::new(issues.clone())))
         .add_service(limited!(ImpersonationServiceServer::new(issues.clone())))
+        .add_service(limited!(ApiKeyServiceServer::new(issues.clone())))
         .add_service(limited!(AttachmentServiceServer::new(issues.clone())))
         .add_service(limited!(BountyServiceServer::new(issues.clone())))
         .add_service(limited!(RewardPoolServiceServer::new(issues.clone())))

@@ -1,5 +1,6 @@
 //! Rows: the only place that knows tables. Every query is bound to one organization.
 
+pub(crate) mod api_key;
 pub(crate) mod attachment;
 pub(crate) mod bounty;
 pub(crate) mod claim;

@@ -3,6 +3,8 @@
 
 #[path = "issues/access.rs"]
 mod access;
+#[path = "issues/api_keys.rs"]
+mod api_keys;
 #[path = "issues/attachments.rs"]
 mod attachments;
 #[path = "issues/bounties.rs"]
