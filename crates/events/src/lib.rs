@@ -127,5 +127,28 @@ pub mod queue {
         ],
     };
 
-    pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE];
+    /// Issues tells the webhooks of organizations.
+    pub const WEBHOOKS: Queue = Queue {
+        name: "issues.webhooks",
+        kinds: &[
+            "issue.*",
+            "bounty.*",
+            "claim.*",
+            "points.*",
+            "profit_period.*",
+            "earning.*",
+            "receivable.*",
+            "commission.*",
+            "payout.*",
+            "batch.*",
+            "plan.*",
+            "payout_schedule.*",
+            "escrow_hold.*",
+            "cycle.updated",
+            "product.updated",
+            "member.updated",
+        ],
+    };
+
+    pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE, WEBHOOKS];
 }

@@ -36,6 +36,8 @@ pub(crate) const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, 
 /// Who sees all money of the organization.
 pub(crate) const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 pub(crate) const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
+/// Who looks over the settings of the organization.
+pub(crate) const KEEPERS: &[Role] = &[Role::Admin, Role::Auditor];
 pub(crate) const ADMINS: &[Role] = &[Role::Admin];
 /// Who keeps schedules and holds (INC-20: whole collections and their actions too).
 pub(crate) const PLATFORM: &[Role] = &[Role::PlatformAdmin];
@@ -188,6 +190,13 @@ pub(crate) const TABLE: &[Row] = &[
     patch("/api/admin/members/{id}", ADMINS),
     put("/api/admin/members/{id}/cycles/{cycleId}", ADMINS),
     delete("/api/admin/members/{id}/cycles/{cycleId}", ADMINS),
+    get("/api/admin/webhooks", KEEPERS),
+    post("/api/admin/webhooks", ADMINS),
+    get("/api/admin/webhooks/{id}", KEEPERS),
+    patch("/api/admin/webhooks/{id}", ADMINS),
+    delete("/api/admin/webhooks/{id}", ADMINS),
+    get("/api/admin/webhooks/{id}/deliveries", KEEPERS),
+    post("/api/admin/webhooks/{id}/deliveries/{deliveryId}/replay", ADMINS),
     get("/api/admin/audit", AUDITORS),
     post("/api/admin/impersonate", ADMINS),
     // Whoever views has the roles of the member.

@@ -90,6 +90,7 @@ mod tests {
     const WITHOUT_KEY: &[(&str, &str)] = &[
         // Their answers hold a secret or a token, which must not be remembered.
         ("POST", "/api/me/api-keys"),
+        ("POST", "/api/admin/webhooks"),
         ("POST", "/api/admin/impersonate"),
         ("POST", "/api/auth/dev-token"),
         ("POST", "/api/auth/sign-in"),
@@ -101,6 +102,8 @@ mod tests {
         ("POST", "/api/admin/payout-plans/{id}/cancel"),
         ("POST", "/api/admin/payout-plans/{id}/approve"),
         ("POST", "/api/admin/payout-policies/{id}/confirm"),
+        ("PATCH", "/api/admin/webhooks/{id}"),
+        ("POST", "/api/admin/webhooks/{id}/deliveries/{deliveryId}/replay"),
         ("PATCH", "/api/v2/payout-schedules/{id}"),
         ("PATCH", "/api/v2/escrow-holds/{id}"),
         ("POST", "/api/v2/payout-schedules/process-due"),

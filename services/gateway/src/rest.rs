@@ -48,6 +48,7 @@ mod stream;
 mod submissions;
 mod triage;
 mod verify;
+mod webhooks;
 
 pub(crate) use attachments::{download, is_no_file};
 pub(crate) use balance::export as export_balance;
@@ -73,6 +74,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         impersonation::routes(),
         me::routes(),
         api_keys::routes(),
+        webhooks::routes(),
         balance::routes(),
         explain::routes(),
         statement::routes(),

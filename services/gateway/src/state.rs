@@ -26,6 +26,7 @@ use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
+use quittance_proto::issues::v1::webhook_service_client::WebhookServiceClient;
 use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
 use quittance_proto::payouts::v1::bounty_pay_service_client::BountyPayServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
@@ -145,6 +146,7 @@ clients! {
     identities: IdentityServiceClient over issues,
     impersonations: ImpersonationServiceClient over issues,
     api_keys: ApiKeyServiceClient over issues,
+    webhooks: WebhookServiceClient over issues,
     products: ProductServiceClient over issues,
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,

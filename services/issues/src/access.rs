@@ -74,6 +74,13 @@ pub const ACCESS: Access = &[
     ("/quittance.issues.v1.ApiKeyService/ListApiKeys", PEOPLE),
     ("/quittance.issues.v1.ApiKeyService/RevokeApiKey", PEOPLE),
     ("/quittance.issues.v1.ApiKeyService/ResolveApiKey", OURSELVES),
+    ("/quittance.issues.v1.WebhookService/CreateEndpoint", &[Admin]),
+    ("/quittance.issues.v1.WebhookService/ListEndpoints", &[Admin, Auditor]),
+    ("/quittance.issues.v1.WebhookService/GetEndpoint", &[Admin, Auditor]),
+    ("/quittance.issues.v1.WebhookService/UpdateEndpoint", &[Admin]),
+    ("/quittance.issues.v1.WebhookService/DeleteEndpoint", &[Admin]),
+    ("/quittance.issues.v1.WebhookService/ListDeliveries", &[Admin, Auditor]),
+    ("/quittance.issues.v1.WebhookService/ReplayDelivery", &[Admin]),
     ("/quittance.issues.v1.ImpersonationService/StartImpersonation", &[Admin]),
     // Whoever views has the roles of the member; what is not theirs is not found.
     ("/quittance.issues.v1.ImpersonationService/EndImpersonation", ANYONE),

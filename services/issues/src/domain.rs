@@ -21,3 +21,4 @@ pub mod sight;
 pub mod status;
 pub mod text;
 pub mod view;
+pub mod webhook;

@@ -17,6 +17,7 @@ use crate::domain::impersonation::ImpersonationError;
 use crate::domain::issue::IssueError;
 use crate::domain::rates::RatesError;
 use crate::domain::text::FieldError;
+use crate::domain::webhook::WebhookError;
 use crate::files::FilesError;
 pub use crate::store::StoreError;
 
@@ -61,6 +62,8 @@ pub enum Error {
     Impersonation(#[from] ImpersonationError),
     #[error(transparent)]
     ApiKey(#[from] ApiKeyError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error(transparent)]
     Bounty(#[from] BountyError),
     #[error(transparent)]
@@ -135,6 +138,7 @@ impl Error {
             | Self::Identity(_)
             | Self::Impersonation(_)
             | Self::ApiKey(_)
+            | Self::Webhook(_)
             | Self::Bounty(_)
             | Self::Rates(_)
             | Self::Money { .. }
@@ -181,7 +185,8 @@ impl Problem for Error {
             Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
-            | Self::ApiKey(ApiKeyError::Full) => Code::FailedPrecondition,
+            | Self::ApiKey(ApiKeyError::Full)
+            | Self::Webhook(WebhookError::Full) => Code::FailedPrecondition,
             Self::Rule(IssueError::SelfApproval(_) | IssueError::NotPermitted(_))
             | Self::Identity(IdentityError::EmailNotVerified)
             | Self::ApiKey(ApiKeyError::Roles | ApiKeyError::Viewing)
@@ -194,7 +199,9 @@ impl Problem for Error {
             Self::Impersonation(ImpersonationError::Ended) | Self::ApiKey(ApiKeyError::Dead) => {
                 Code::Unauthenticated
             }
-            Self::NotFound(..) | Self::Identity(IdentityError::Stranger) => Code::NotFound,
+            Self::NotFound(..)
+            | Self::Identity(IdentityError::Stranger)
+            | Self::Webhook(WebhookError::NoEndpoint | WebhookError::NoDelivery) => Code::NotFound,
             Self::ProductKeyTaken(_) | Self::Identity(IdentityError::Conflict) => {
                 Code::AlreadyExists
             }
@@ -237,6 +244,9 @@ impl Problem for Error {
             Self::Identity(IdentityError::Conflict) => "IDENTITY_CONFLICT",
             Self::Impersonation(ImpersonationError::Chained)
             | Self::ApiKey(ApiKeyError::Viewing) => "IMPERSONATION_READ_ONLY",
+            Self::Webhook(WebhookError::Full) => "WEBHOOKS_FULL",
+            Self::Webhook(WebhookError::NoEndpoint) => "WEBHOOK_NOT_FOUND",
+            Self::Webhook(WebhookError::NoDelivery) => "DELIVERY_NOT_FOUND",
             Self::ApiKey(ApiKeyError::Roles) => "API_KEY_ROLES",
             Self::ApiKey(ApiKeyError::Full) => "API_KEYS_FULL",
             Self::ApiKey(ApiKeyError::Dead) => "API_KEY_INVALID",
@@ -303,6 +313,7 @@ impl Problem for Error {
             | Self::Identity(_)
             | Self::Impersonation(_)
             | Self::ApiKey(_)
+            | Self::Webhook(_)
             | Self::NotFound(..)
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
@@ -350,6 +361,7 @@ impl Problem for Error {
             | Self::Identity(_)
             | Self::Impersonation(_)
             | Self::ApiKey(_)
+            | Self::Webhook(_)
             | Self::Money { .. }
             | Self::Id { .. }
             | Self::NotFound(..)

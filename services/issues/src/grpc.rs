@@ -15,6 +15,7 @@ mod parse;
 mod products;
 mod triage;
 mod verify;
+mod webhooks;
 
 use quittance_chassis::{audit, limited};
 use quittance_proto::issues::v1::api_key_service_server::ApiKeyServiceServer;
@@ -28,6 +29,7 @@ use quittance_proto::issues::v1::member_service_server::MemberServiceServer;
 use quittance_proto::issues::v1::notification_service_server::NotificationServiceServer;
 use quittance_proto::issues::v1::product_service_server::ProductServiceServer;
 use quittance_proto::issues::v1::reward_pool_service_server::RewardPoolServiceServer;
+use quittance_proto::issues::v1::webhook_service_server::WebhookServiceServer;
 use tonic::service::Routes;
 
 use crate::app::Issues;
@@ -46,5 +48,6 @@ pub fn routes(issues: &Issues) -> Routes {
         .add_service(limited!(AttachmentServiceServer::new(issues.clone())))
         .add_service(limited!(BountyServiceServer::new(issues.clone())))
         .add_service(limited!(RewardPoolServiceServer::new(issues.clone())))
+        .add_service(limited!(WebhookServiceServer::new(issues.clone())))
         .add_service(audit::service(issues.db().clone()))
 }

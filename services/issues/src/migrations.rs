@@ -6,6 +6,7 @@ mod m0003_attachments;
 mod m0004_bounties;
 mod m0005_inbox;
 mod m0006_api_keys;
+mod m0007_webhooks;
 
 use sea_orm::DynIden;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_bounties::Bounties),
             Box::new(m0005_inbox::Inbox),
             Box::new(m0006_api_keys::ApiKeys),
+            Box::new(m0007_webhooks::Webhooks),
         ]
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod attachment;
 pub(crate) mod bounty;
 pub(crate) mod claim;
 pub(crate) mod cycle;
+pub(crate) mod delivery;
 pub(crate) mod facts;
 pub(crate) mod identity;
 pub(crate) mod impersonation;
@@ -21,6 +22,7 @@ pub(crate) mod rate_change;
 mod sql;
 mod submission;
 pub(crate) mod totals;
+pub(crate) mod webhook;
 
 use quittance_chassis::db::{WriteError, is_transient};
 use sea_orm::DbErr;

@@ -39,5 +39,7 @@ mod search;
 mod service;
 #[path = "issues/setup.rs"]
 mod setup;
+#[path = "issues/webhooks.rs"]
+mod webhooks;
 #[path = "issues/wire.rs"]
 mod wire;

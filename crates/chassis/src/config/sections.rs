@@ -84,6 +84,8 @@ section! {
         rails: Rails = Rails::default(),
         /// Outgoing mail.
         mail: Mail = Mail::default(),
+        /// Outgoing webhooks.
+        webhooks: Webhooks = Webhooks::default(),
         /// Files that people attach to issues.
         attachments: Attachments = Attachments::default(),
         /// How long is kept what nobody needs for ever.
@@ -264,6 +266,15 @@ section! {
         smtp_url: Option<SecretString> = None,
         /// Who mail is from. A message is identified by its notification at the domain of this address.
         from: String = "Quittance <quittance@localhost>".to_owned(),
+    }
+}
+
+section! {
+    /// Outgoing webhooks.
+    Webhooks {
+        /// Whether they may go over plain HTTP and to private addresses. For development: whoever may add a webhook can then ask
+        /// what only this machine should reach.
+        allow_private: bool = false,
     }
 }
 
