@@ -53,13 +53,15 @@ impl Books {
             0,
             "a payout is not its items less what was kept back"
         );
+        // A bounty that was charged for and not sent keeps its item: its money is for nothing else.
         let unpaid = "SELECT count(*) FROM payout_items i JOIN earnings e ON e.id = i.earning_id \
                       JOIN payouts p ON p.id = i.payout_id WHERE i.live AND e.status <> 'paid' \
-                      AND p.state NOT IN ('processing', 'unknown')";
+                      AND p.state NOT IN ('processing', 'unknown') AND NOT (p.state = 'failed' \
+                      AND p.id IN (SELECT payout_id FROM bounty_payments))";
         assert_eq!(number(&self.payouts, unpaid).await, 0, "a paid item's earning is not paid");
         // What a provider is still to pay holds its earnings, and has not paid them.
         let items = "SELECT count(*) FROM payout_items i JOIN payouts p ON p.id = i.payout_id \
-                     WHERE i.live AND p.state NOT IN ('processing', 'unknown')";
+                     WHERE i.live AND p.state NOT IN ('processing', 'unknown', 'failed')";
         let items = number(&self.payouts, items).await;
         let paid =
             number(&self.payouts, "SELECT count(*) FROM earnings WHERE status = 'paid'").await;
@@ -70,6 +72,7 @@ impl Books {
         let reversed = number(&self.payouts, "SELECT count(*) FROM reversals").await;
         assert_eq!(audited, items + reversed, "a payment has not exactly one audit row");
         self.rails_at_rest().await;
+        self.charges_at_rest().await;
         self.debts_at_rest().await;
         self.inbox_at_rest().await;
         self.ledger_at_rest().await;
@@ -94,6 +97,26 @@ impl Books {
         let denied = "SELECT count(*) FROM payouts p JOIN sandbox_transfers t \
                       ON t.payout_id = p.id AND t.moved WHERE p.state = 'failed'";
         assert_eq!(number(&self.payouts, denied).await, 0, "failed, and the provider has paid");
+    }
+
+    /// Payers against their provider's books: one charge at most for one purpose, of the amount that we
+    /// say, and no bounty paid for which no money was taken.
+    async fn charges_at_rest(&self) {
+        let twice = "SELECT count(*) FROM (SELECT transfer_group FROM sandbox_charges s \
+                     WHERE state = 'succeeded' AND NOT EXISTS (SELECT 1 FROM charges c \
+                     WHERE c.id = s.attempt_id AND c.refunded_minor > 0) \
+                     GROUP BY transfer_group HAVING count(*) > 1) AS twice";
+        assert_eq!(number(&self.payouts, twice).await, 0, "a payer was charged twice");
+        let differ = "SELECT count(*) FROM charges c WHERE c.state IN ('succeeded', 'refunded') \
+                      AND NOT EXISTS (SELECT 1 FROM sandbox_charges s WHERE s.attempt_id = c.id \
+                      AND s.state = 'succeeded' AND s.amount_minor = c.total_minor \
+                      AND s.currency = c.currency)";
+        assert_eq!(number(&self.payouts, differ).await, 0, "charged, and the provider differs");
+        let unfunded = "SELECT count(*) FROM bounty_payments b JOIN payouts p ON p.id = b.payout_id \
+                        WHERE b.funding = 'charge' AND p.state = 'paid' AND NOT EXISTS \
+                        (SELECT 1 FROM charges c WHERE c.subject_id = p.id \
+                         AND c.state = 'succeeded')";
+        assert_eq!(number(&self.payouts, unfunded).await, 0, "a bounty was paid by nobody");
     }
 
     /// The ledger: all accounts of a currency sum to zero, and each holds what its entries add up to.
@@ -133,7 +156,8 @@ impl Books {
         let miscounted = "SELECT count(*) FROM cycles c LEFT JOIN cycle_inbox b \
                           ON b.cycle_id = c.id WHERE COALESCE(b.undecided, 0) <> \
                           (SELECT count(*) FROM issues i WHERE i.cycle_id = c.id \
-                           AND i.status = 'open' AND i.review = 'pending')";
+                           AND i.status = 'open' AND i.review = 'pending' \
+                           AND i.bounty_id IS NULL)";
         assert_eq!(number(&self.issues, miscounted).await, 0, "a cycle's inbox is miscounted");
     }
 

@@ -1,5 +1,6 @@
 //! Killing processes in the middle of payments, and counting what is left.
 
+mod bus;
 mod race;
 mod schedules;
 mod steps;
@@ -16,7 +17,8 @@ use crate::http::Answer;
 use crate::story::{Shop, batch};
 use crate::world::{Bus, Store, eventually};
 
-pub use race::{Race, Raced, race};
+pub use bus::cut_broker;
+pub use race::{Race, Raced, race, storm};
 pub use schedules::{Killed, kill_workers};
 pub use steps::die_at_every_step;
 
@@ -186,6 +188,19 @@ pub fn table(outcomes: &[Outcome]) -> String {
 
 /// Where a process dies by itself around the call of a provider.
 pub const RAIL_POINTS: [&str; 3] = ["rail::before_send", "rail::after_send", "rail::after_outcome"];
+
+/// As [`die_at_rail`], as a line of the table: one payee, so one movement of money.
+pub async fn die_around_a_call(binary: &Path, point: &str, store: Store, bus: Bus) -> Outcome {
+    let (paid, moved) = die_at_rail(binary, point, store, bus).await;
+    Outcome {
+        fault: format!("{point}, {store:?}"),
+        injected: 1,
+        asked: PER_BATCH,
+        paid,
+        lost: i64::try_from(PER_BATCH).unwrap_or(i64::MAX) - paid,
+        double: (moved - 1).max(0),
+    }
+}
 
 /// As [`die_at`], with a batch that a provider executes: nobody has to ask again. Returns how many
 /// issues were paid, and how often the provider moved money.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on panics")]
 
 pub mod bench;
+pub mod bounty;
 pub mod browser;
 pub mod check;
 pub mod cluster;

@@ -33,6 +33,18 @@ impl Shop {
         Self { admin, tester, organization, product, cycle }
     }
 
+    /// The same shop at another address (after a restart).
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self {
+            admin: self.admin.at(base),
+            tester: self.tester.at(base),
+            organization: self.organization.clone(),
+            product: self.product.clone(),
+            cycle: self.cycle.clone(),
+        }
+    }
+
     /// Another member of the organization.
     pub async fn person(&self, email: &str, roles: &[&str]) -> Person {
         Person::sign_in(&self.admin.base, &self.organization, email, roles).await

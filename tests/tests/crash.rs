@@ -1,9 +1,10 @@
 //! kill -9 in the middle of a batch, restart, retry: nothing lost, nothing twice.
 
 use std::path::Path;
+use std::time::Duration;
 
 use system_tests::fault::{
-    Outcome, die_at, die_at_every_step, die_between_pieces, everywhere, kill_in_turn,
+    Outcome, cut_broker, die_at, die_at_every_step, die_between_pieces, everywhere, kill_in_turn,
 };
 use system_tests::world::BOTH;
 
@@ -42,4 +43,11 @@ async fn a_process_killed_at_every_step_of_plans_and_voids_does_each_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn four_processes_killed_in_turn_under_load_lose_and_double_nothing() {
     unharmed(&kill_in_turn(binary(), 8).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_cut_off_or_away_delays_events_and_loses_none() {
+    for outcome in cut_broker(binary(), 4, Duration::from_secs(1)).await {
+        unharmed(&outcome);
+    }
 }

@@ -1,4 +1,6 @@
-//! Databases for tests: a fresh one of each kind, gone when the test ends.
+//! Databases for tests: a fresh one of each kind, gone when the test ends. And a broker to be cut off.
+
+mod proxy;
 
 use std::ops::Deref;
 
@@ -6,6 +8,7 @@ use sea_orm::sqlx::{self, Connection as _, postgres::PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub use self::proxy::Proxy;
 use crate::db::Db;
 
 /// A fresh database that is removed when the value is dropped.

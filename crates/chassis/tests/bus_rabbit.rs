@@ -4,29 +4,12 @@
 #[expect(clippy::unwrap_used, reason = "a bench that cannot be set up fails its test")]
 #[expect(dead_code, reason = "shared with the tests of the bus in process")]
 mod bench;
-#[path = "bus/proxy.rs"]
-#[expect(clippy::unwrap_used, reason = "a proxy that cannot listen fails its test")]
-mod proxy;
 
-use lapin::uri::AMQPUri;
 use quittance_chassis::bus::{BusError, HandleError, Message};
+use quittance_chassis::testing::Proxy;
 use uuid::Uuid;
 
-use self::bench::{Bench, Recorder, amqp_url, eventually};
-use self::proxy::Proxy;
-
-/// A proxy before the broker, and the broker's address by way of it.
-#[expect(clippy::unwrap_used, reason = "an address that is no address fails its test")]
-async fn detour() -> (Proxy, String) {
-    let uri: AMQPUri = amqp_url().parse().unwrap();
-    let (host, port) = (uri.authority.host, uri.authority.port);
-    let proxy = Proxy::to(format!("{host}:{port}")).await;
-    let user = uri.authority.userinfo;
-    let vhost = uri.vhost.replace('/', "%2f");
-    let url =
-        format!("amqp://{}:{}@127.0.0.1:{}/{vhost}", user.username, user.password, proxy.port);
-    (proxy, url)
-}
+use self::bench::{Bench, Recorder, eventually};
 
 fn ids(messages: &[Message]) -> Vec<Uuid> {
     messages.iter().map(|message| message.id).collect()
@@ -34,7 +17,7 @@ fn ids(messages: &[Message]) -> Vec<Uuid> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_the_connection_is_cut_again_and_again() {
-    let (proxy, url) = detour().await;
+    let (proxy, url) = Proxy::to_broker().await;
     let bench = Bench::rabbit_through(url).await;
     let recorder = Recorder::obliging();
     bench.subscribe(bench.name("queue"), &["#"], recorder.clone()).await;
@@ -53,7 +36,7 @@ async fn nothing_is_lost_when_the_connection_is_cut_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_is_an_error_and_no_wait() {
-    let (proxy, url) = detour().await;
+    let (proxy, url) = Proxy::to_broker().await;
     let bench = Bench::rabbit_through(url).await;
     let recorder = Recorder::obliging();
     bench.subscribe(bench.name("queue"), &["#"], recorder.clone()).await;

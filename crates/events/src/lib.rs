@@ -6,10 +6,12 @@
 //! `schemas/` holds a JSON Schema for each payload, held against these types by a test.
 
 mod bounty;
+mod charge;
 mod envelope;
 mod payload;
 
 pub use bounty::{BountyState, ClaimState, PointsState, ProfitAllocation, ProfitPeriodState};
+pub use charge::{ChargeState, PreFundMove};
 pub use envelope::{DecodeError, Envelope, SPEC_VERSION, decode, encode};
 pub use payload::{
     BatchCompleted, CommissionState, CycleState, EarningState, GateBlocked, HoldState, IssueState,
@@ -68,6 +70,12 @@ pub mod kind {
         PAYOUT_RETURNED = "payout.returned",
         PAYOUT_CANCELLED = "payout.cancelled",
         PAYOUT_GATE_BLOCKED = "payout.gate_blocked",
+        CHARGE_SUCCEEDED = "charge.succeeded",
+        CHARGE_FAILED = "charge.failed",
+        CHARGE_REFUNDED = "charge.refunded",
+        PRE_FUND_DRAWN = "pre_fund.drawn",
+        PRE_FUND_RETURNED = "pre_fund.returned",
+        PRE_FUND_LOW = "pre_fund.low",
         BATCH_COMPLETED = "batch.completed",
         BATCH_PARTIALLY_COMPLETED = "batch.partially_completed",
         BATCH_FAILED = "batch.failed",
@@ -109,6 +117,7 @@ pub mod queue {
             "earning.returned",
             "payout.failed",
             "payout_schedule.failed",
+            "charge.failed",
         ],
     };
     /// Payouts keeps earnings of what was approved.
@@ -122,6 +131,8 @@ pub mod queue {
             "earning.*",
             "receivable.*",
             "commission.created",
+            "charge.*",
+            "pre_fund.*",
             "cycle.updated",
             "member.updated",
         ],

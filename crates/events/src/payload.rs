@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::bounty::{BountyState, ClaimState, PointsState, ProfitPeriodState};
+use crate::charge::{ChargeState, PreFundMove};
 
 /// What an event can carry.
 pub trait Payload: Serialize {
@@ -44,6 +45,8 @@ payloads! {
     ClaimState, "claim", claim_id;
     PointsState, "points", grant_id;
     ProfitPeriodState, "profit_period", profit_period_id;
+    ChargeState, "charge", charge_id;
+    PreFundMove, "pre_fund", move_id;
 }
 
 /// `member.updated`

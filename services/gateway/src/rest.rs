@@ -8,9 +8,11 @@ pub(crate) mod audit;
 mod balance;
 mod batch;
 mod bounties;
+mod bounty_payments;
 mod commission_rules;
 mod commissions;
 mod cycles;
+mod earnings;
 mod explain;
 mod held;
 mod holds;
@@ -31,11 +33,13 @@ mod partners;
 mod payments;
 mod payouts;
 mod plans;
+mod pre_funds;
 mod probes;
 mod products;
 mod profit;
 mod rails;
 mod rates;
+mod receipt;
 mod reward_pool;
 mod run_batch;
 mod schedules;
@@ -83,6 +87,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         issues::routes(),
         bounties::routes(),
         submissions::routes(),
+        bounty_payments::routes(),
+        pre_funds::routes(),
+        earnings::routes(),
+        receipt::routes(),
         reward_pool::routes(),
         profit::routes(),
         attachments::routes(),

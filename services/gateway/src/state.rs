@@ -34,9 +34,11 @@ use quittance_proto::payouts::v1::escrow_service_client::EscrowServiceClient;
 use quittance_proto::payouts::v1::job_service_client::JobServiceClient;
 use quittance_proto::payouts::v1::lifecycle_service_client::LifecycleServiceClient;
 use quittance_proto::payouts::v1::partner_payout_service_client::PartnerPayoutServiceClient;
+use quittance_proto::payouts::v1::payer_service_client::PayerServiceClient;
 use quittance_proto::payouts::v1::payout_account_service_client::PayoutAccountServiceClient;
 use quittance_proto::payouts::v1::payout_service_client::PayoutServiceClient;
 use quittance_proto::payouts::v1::plan_service_client::PlanServiceClient;
+use quittance_proto::payouts::v1::pre_fund_service_client::PreFundServiceClient;
 use quittance_proto::payouts::v1::profit_share_service_client::ProfitShareServiceClient;
 use quittance_proto::payouts::v1::rail_service_client::RailServiceClient;
 use quittance_proto::payouts::v1::schedule_service_client::ScheduleServiceClient;
@@ -162,6 +164,8 @@ clients! {
     jobs: JobServiceClient over payouts,
     lifecycle: LifecycleServiceClient over payouts,
     bounty_pay: BountyPayServiceClient over payouts,
+    payers: PayerServiceClient over payouts,
+    pre_funds: PreFundServiceClient over payouts,
     profit_shares: ProfitShareServiceClient over payouts,
     rails: RailServiceClient over payouts,
     schedules: ScheduleServiceClient over payouts,

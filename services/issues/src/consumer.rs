@@ -18,7 +18,8 @@ pub(crate) fn subscription(db: Db) -> Subscription {
 impl Handler for Issues {
     async fn handle(&self, messages: &[Message]) -> Result<(), HandleError> {
         let (failures, mirrored): (Vec<_>, Vec<_>) = messages.iter().partition(|message| {
-            message.kind == kind::PAYOUT_FAILED || message.kind == kind::SCHEDULE_FAILED
+            [kind::PAYOUT_FAILED, kind::SCHEDULE_FAILED, kind::CHARGE_FAILED]
+                .contains(&message.kind.as_str())
         });
         let heard = match self.mirror_payments(&mirrored).await {
             Ok(()) => self.hear_failures(&failures).await,

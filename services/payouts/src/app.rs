@@ -2,7 +2,12 @@
 
 mod account_error;
 mod accounts;
+mod acting;
 mod approve_plan;
+mod begin_bounty;
+mod bounty_earnings;
+mod bounty_payments;
+mod charges;
 mod commissions;
 mod commit_plan;
 mod create_payouts;
@@ -18,11 +23,14 @@ mod lifecycle_error;
 mod move_payouts;
 mod partner_error;
 mod pay;
+mod pay_bounty;
 mod pay_out;
 mod pay_plan;
+mod payers;
 mod plan;
 mod plan_error;
 mod policies;
+mod pre_funds;
 mod profit;
 mod profit_error;
 mod quote;
@@ -32,6 +40,7 @@ mod read_partners;
 mod read_payouts;
 mod read_plans;
 mod read_queue;
+mod refund;
 mod review;
 mod rotate;
 mod run_batch;
@@ -43,6 +52,7 @@ mod void_earnings;
 
 use std::sync::Arc;
 
+use quittance_chassis::auth::Verifier;
 use quittance_chassis::db::Db;
 use quittance_chassis::grpc::{Client, MAX_ENCODE};
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
@@ -53,8 +63,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keyring::Keyring;
 use crate::rail::Rails;
+use acting::Acting;
 
 pub(crate) use accounts::Shown;
+pub(crate) use bounty_payments::ShownPayment;
 pub(crate) use commissions::Sale;
 pub(crate) use commit_plan::Committed;
 pub(crate) use create_payouts::Created;
@@ -95,6 +107,7 @@ pub struct Payouts {
     /// Wakes whoever calls providers.
     due: Arc<Notify>,
     keys: Keyring,
+    acting: Acting,
     /// Cancelled when work that takes long is to stop in good order.
     stopping: CancellationToken,
 }
@@ -117,6 +130,7 @@ impl Payouts {
             policy,
             due: Arc::default(),
             keys: Keyring::default(),
+            acting: Acting::default(),
             stopping: CancellationToken::new(),
         }
     }
@@ -125,6 +139,12 @@ impl Payouts {
     #[must_use]
     pub fn sealing_with(self, keys: Keyring) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, which can ask issues by itself: it signs its own tokens.
+    #[must_use]
+    pub fn acting_with(self, verifier: Arc<Verifier>) -> Self {
+        Self { acting: Acting::with(verifier), ..self }
     }
 
     /// The same, whose jobs stop in good order when this is cancelled.

@@ -5,7 +5,7 @@ use quittance_chassis::bus::{HandleError, Handler, Message};
 use quittance_chassis::clock;
 use quittance_events::{IssueState, decode, queue};
 use quittance_kernel::{
-    CycleId, IssueId, MemberId, Money, OrganizationId, PayoutStatus, ProductId, Timestamp,
+    BountyId, CycleId, IssueId, MemberId, Money, OrganizationId, PayoutStatus, ProductId, Timestamp,
 };
 
 use crate::app::{Heard, Payouts};
@@ -71,6 +71,9 @@ fn read(message: &Message) -> Result<Heard, HandleError> {
             decision,
         },
         decided_at: issue.decided_at,
+        bounty: issue
+            .bounty_id
+            .map(|bounty| (BountyId(bounty), MemberId(issue.decided_by.unwrap_or_default()))),
         traceparent: message.traceparent.clone(),
     })
 }

@@ -14,6 +14,7 @@ mod partners;
 mod payouts;
 mod plan_convert;
 mod plans;
+mod pre_funds;
 mod rails;
 mod schedules;
 
@@ -25,9 +26,11 @@ use quittance_proto::payouts::v1::escrow_service_server::EscrowServiceServer;
 use quittance_proto::payouts::v1::job_service_server::JobServiceServer;
 use quittance_proto::payouts::v1::lifecycle_service_server::LifecycleServiceServer;
 use quittance_proto::payouts::v1::partner_payout_service_server::PartnerPayoutServiceServer;
+use quittance_proto::payouts::v1::payer_service_server::PayerServiceServer;
 use quittance_proto::payouts::v1::payout_account_service_server::PayoutAccountServiceServer;
 use quittance_proto::payouts::v1::payout_service_server::PayoutServiceServer;
 use quittance_proto::payouts::v1::plan_service_server::PlanServiceServer;
+use quittance_proto::payouts::v1::pre_fund_service_server::PreFundServiceServer;
 use quittance_proto::payouts::v1::profit_share_service_server::ProfitShareServiceServer;
 use quittance_proto::payouts::v1::rail_service_server::RailServiceServer;
 use quittance_proto::payouts::v1::schedule_service_server::ScheduleServiceServer;
@@ -50,6 +53,8 @@ pub(crate) fn routes(payouts: Payouts) -> Routes {
         .add_service(limited!(PayoutAccountServiceServer::new(payouts.clone())))
         .add_service(limited!(CommissionServiceServer::new(payouts.clone())))
         .add_service(limited!(BountyPayServiceServer::new(payouts.clone())))
+        .add_service(limited!(PayerServiceServer::new(payouts.clone())))
+        .add_service(limited!(PreFundServiceServer::new(payouts.clone())))
         .add_service(limited!(ProfitShareServiceServer::new(payouts.clone())))
         .add_service(limited!(RailServiceServer::new(payouts.clone())))
         .add_service(limited!(ScheduleServiceServer::new(payouts.clone())))

@@ -11,7 +11,6 @@ mod grpc;
 mod keyring;
 mod metrics;
 mod migrations;
-#[expect(dead_code, reason = "what follows an approval charges next")]
 mod rail;
 mod store;
 
@@ -77,7 +76,9 @@ async fn begin(
     let addr = listener.local_addr()?;
 
     let issues = secured(&config.issues.url, &config.tls).context("the address of issues")?;
-    let payouts = service(config, db.clone(), issues)?.stopping_with(start.shutdown.clone());
+    let payouts = service(config, db.clone(), issues)?
+        .stopping_with(start.shutdown.clone())
+        .acting_with(Arc::clone(&verifier));
     let subscription = Subscription::new(QUEUE, KINDS, PREFETCH, db.clone());
     let handler = Arc::new(Reviews::new(payouts.clone()));
     // Before the relay: the in-process bus has no queue that would wait for a late consumer.

@@ -11,6 +11,8 @@ mod m0008_schedules;
 mod m0009_jobs;
 mod m0010_bounty_money;
 mod m0011_sandbox_charges;
+mod m0012_approve_and_pay;
+mod m0013_pre_funds;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_jobs::Migration),
             Box::new(m0010_bounty_money::Migration),
             Box::new(m0011_sandbox_charges::Migration),
+            Box::new(m0012_approve_and_pay::Migration),
+            Box::new(m0013_pre_funds::Migration),
         ]
     }
 

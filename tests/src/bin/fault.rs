@@ -22,6 +22,29 @@ enum Fault {
         #[arg(long, default_value_t = 40)]
         rounds: usize,
     },
+    /// Kills a process in large batches, runs, plans, voids, and around the calls of a provider.
+    Batch,
+    /// Cuts the broker off in the middle of batches, and takes it away for a while.
+    Bus {
+        /// Batches of each kind.
+        #[arg(long, default_value_t = 40)]
+        rounds: usize,
+        /// Seconds for which it stays away after the last batch.
+        #[arg(long, default_value_t = 60)]
+        away: u64,
+    },
+    /// Races as `race` does, while the broker is cut off over and over.
+    Storm {
+        #[arg(long, default_value_t = 2_000)]
+        earnings: usize,
+        #[arg(long, default_value_t = 64)]
+        workers: usize,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Milliseconds between two cuts.
+        #[arg(long, default_value_t = 1000)]
+        every: u64,
+    },
     /// Kills a job every second until no schedule is due any more.
     Schedules {
         /// Due schedules.
@@ -48,6 +71,17 @@ fn main() -> anyhow::Result<()> {
     let outcomes = quittance_chassis::run::block_on(async move {
         match asked {
             Fault::Pay { rounds } => Ok(pay(&node, rounds).await),
+            Fault::Batch => Ok(batch(&node).await),
+            Fault::Bus { rounds, away } => {
+                Ok(fault::cut_broker(&node, rounds, Duration::from_secs(away)).await)
+            }
+            Fault::Storm { earnings, workers, seconds, every } => {
+                let wanted = Race { earnings, workers, time: Duration::from_secs(seconds) };
+                let (raced, cuts) = fault::storm(wanted, Duration::from_millis(every)).await;
+                print!("{}", raced.table());
+                println!("the broker was cut off {cuts} times");
+                Ok(Vec::new())
+            }
             Fault::Schedules { rows, every } => {
                 Ok(schedules(&node, rows, Duration::from_millis(every)).await)
             }
@@ -72,14 +106,23 @@ async fn pay(node: &Path, rounds: usize) -> Vec<Outcome> {
         eprintln!("{point} on {store:?} …");
         outcomes.push(fault::die_at(node, point, store, bus).await);
     }
+    eprintln!("{rounds} kills of four processes in turn …");
+    outcomes.push(fault::kill_in_turn(node, rounds).await);
+    outcomes
+}
+
+async fn batch(node: &Path) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
     for (store, bus) in BOTH {
         eprintln!("between the pieces of a large batch on {store:?} …");
         outcomes.push(fault::die_between_pieces(node, store, bus).await);
         eprintln!("plans and voids on {store:?} …");
         outcomes.extend(fault::die_at_every_step(node, store, bus).await);
+        for point in fault::RAIL_POINTS {
+            eprintln!("{point} on {store:?} …");
+            outcomes.push(fault::die_around_a_call(node, point, store, bus).await);
+        }
     }
-    eprintln!("{rounds} kills of four processes in turn …");
-    outcomes.push(fault::kill_in_turn(node, rounds).await);
     outcomes
 }
 

@@ -5,7 +5,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use quittance_chassis::config::Config;
+use quittance_chassis::testing::Proxy;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::check::{Books, Counts, number};
@@ -82,7 +85,29 @@ impl Dice {
 /// Runs a race and checks the books when everything has been delivered. Panics if an answer is
 /// neither a success nor a refusal with a reason, or if the books are wrong.
 pub async fn race(store: Store, bus: Bus, race: Race) -> Raced {
-    let world = World::start(store, bus).await;
+    race_in(World::start(store, bus).await, race, &CancellationToken::new()).await
+}
+
+/// The same on PostgreSQL while the broker is cut off over and over. Returns how often it was, too.
+pub async fn storm(race: Race, every: Duration) -> (Raced, usize) {
+    let (proxy, url) = Proxy::to_broker().await;
+    let through = |config: &mut Config| config.bus.amqp_url = Some(url.into());
+    let world = World::start_with(Store::Postgres, Bus::RabbitMq, through).await;
+    let over = CancellationToken::new();
+    let cutting = async {
+        let mut cuts = 0;
+        while !over.is_cancelled() {
+            tokio::time::sleep(every).await;
+            proxy.cut().await;
+            cuts += 1;
+        }
+        cuts
+    };
+    tokio::join!(race_in(world, race, &over), cutting)
+}
+
+/// Says when it is `over` and only the books are left to be looked at.
+async fn race_in(world: World, race: Race, over: &CancellationToken) -> Raced {
     let books = Books::open(&world.config).await;
     let track = Track::prepare(&world, race.earnings).await;
     let due = i64::try_from(track.issues.len()).unwrap_or_default();
@@ -93,6 +118,7 @@ pub async fn race(store: Store, bus: Bus, race: Race) -> Raced {
     .await;
     let end = Instant::now() + race.time;
     join_all((0..race.workers).map(|worker| track.work(worker, end))).await;
+    over.cancel();
     books.at_rest().await;
     let counts = books.when_quiet().await;
     let twice = "SELECT count(*) FROM (SELECT earning_id FROM reversals WHERE kind = 'void' \

@@ -25,7 +25,7 @@ use crate::db::Db;
 use crate::telemetry::Readiness;
 
 /// How long calls that are under way may take once the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(20);
+pub(super) const DRAIN: Duration = Duration::from_secs(20);
 
 /// A connection that does not answer a ping is closed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);

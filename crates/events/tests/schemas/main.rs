@@ -14,8 +14,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use samples::{
-    bounty, claim, earning, hold, issue, job, noon, payout, plan, points, profit, receivable,
-    schedule,
+    bounty, charge, claim, earning, hold, issue, job, noon, payout, plan, points, pre_fund, profit,
+    receivable, schedule,
 };
 
 /// What carries a whole payout.
@@ -170,6 +170,12 @@ fn every_event_of_bounties_fits_its_published_schema() {
         check(name, points());
     }
     check(kind::PROFIT_PERIOD_DISTRIBUTED, profit());
+    for name in kind::ALL.iter().filter(|name| name.starts_with("charge.")) {
+        check(name, charge());
+    }
+    for name in kind::ALL.iter().filter(|name| name.starts_with("pre_fund.")) {
+        check(name, pre_fund());
+    }
 }
 
 /// S1-26 … S1-28 and S1-9 name these fields; a client of the seeds may rely on them.

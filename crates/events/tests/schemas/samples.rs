@@ -122,6 +122,44 @@ pub(crate) fn points() -> events::PointsState {
     }
 }
 
+pub(crate) fn charge() -> events::ChargeState {
+    events::ChargeState {
+        charge_id: Uuid::now_v7(),
+        version: 3,
+        purpose: "payout".into(),
+        subject_id: Uuid::now_v7(),
+        product_id: Uuid::now_v7(),
+        payer_id: Uuid::now_v7(),
+        status: "succeeded".into(),
+        number: 1,
+        currency: "USD".into(),
+        value_minor: 50_000,
+        tip_minor: 0,
+        platform_fee_minor: 5_000,
+        processor_fee_minor: 1_674,
+        rounding_minor: 0,
+        total_minor: 56_674,
+        refunded_minor: 0,
+        reference: "py_1".into(),
+        reason: String::new(),
+    }
+}
+
+pub(crate) fn pre_fund() -> events::PreFundMove {
+    events::PreFundMove {
+        move_id: Uuid::now_v7(),
+        version: 1,
+        product_id: Uuid::now_v7(),
+        payout_id: Uuid::now_v7(),
+        status: "drawn".into(),
+        currency: "USD".into(),
+        value_minor: 50_000,
+        platform_fee_minor: 5_000,
+        balance_minor: 45_000,
+        low_minor: 100_000,
+    }
+}
+
 pub(crate) fn profit() -> events::ProfitPeriodState {
     events::ProfitPeriodState {
         profit_period_id: Uuid::now_v7(),

@@ -1,5 +1,6 @@
 //! Events of the published language, read into what the projections understand.
 
+mod charges;
 mod sources;
 
 use quittance_chassis::bus::Message;
@@ -40,6 +41,12 @@ pub(super) fn read(message: &Message) -> Result<Vec<Fact>, String> {
         | kind::PAYOUT_RETURNED
         | kind::PAYOUT_CANCELLED => whole(message, |_, state| sources::payout(&state))?,
         kind::RECEIVABLE_NETTED => return partners::read(message).map(Vec::from_iter),
+        kind::CHARGE_SUCCEEDED | kind::CHARGE_FAILED | kind::CHARGE_REFUNDED => {
+            return several(message, charges::charge);
+        }
+        kind::PRE_FUND_DRAWN | kind::PRE_FUND_RETURNED => {
+            return several(message, charges::drawn);
+        }
         other => {
             tracing::debug!(event.kind = other, "an event of no interest");
             return Ok(Vec::new());
@@ -51,6 +58,17 @@ pub(super) fn read(message: &Message) -> Result<Vec<Fact>, String> {
         facts.extend(partners::read(message)?);
     }
     Ok(facts)
+}
+
+/// Reads an event that moves several things in the ledger.
+fn several<T: serde::de::DeserializeOwned>(
+    message: &Message,
+    understand: impl FnOnce(&T) -> Result<Vec<Change>, String>,
+) -> Result<Vec<Fact>, String> {
+    let (organization, at, changes) = whole(message, |_, state: T| understand(&state))?;
+    let fact =
+        |change| Fact { event: message.id, kind: message.kind.clone(), at, organization, change };
+    Ok(changes.into_iter().map(fact).collect())
 }
 
 /// Reads the payload, together with the time of the event.

@@ -34,7 +34,7 @@ struct QuoteTerms {
 /// and tip.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Quote {
+pub(crate) struct Quote {
     id: Id,
     issue_id: Id,
     currency: String,

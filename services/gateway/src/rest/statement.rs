@@ -1,6 +1,6 @@
 //! The caller's statement of a month or a quarter: JSON, CSV, or a page to print.
 
-mod render;
+pub(super) mod render;
 
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +21,7 @@ use crate::state::Gateway;
 use crate::words::Method;
 
 /// The page has a style of its own and nothing else: no script, no picture, no form.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+pub(super) const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {

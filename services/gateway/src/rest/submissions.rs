@@ -1,7 +1,7 @@
 //! Submissions: work that is handed in for a bounty.
 
 use axum::extract::State;
-use quittance_proto::issues::v1 as wire;
+use quittance_proto::{issues::v1 as wire, payouts::v1 as payouts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +13,7 @@ use crate::extract::{Body, Segments};
 use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
 use crate::reply::{IfMatch, Reply, required};
+use crate::rest::bounty_payments::BountyPayout;
 use crate::rest::issue::Issue;
 use crate::state::Gateway;
 
@@ -78,8 +79,18 @@ struct Decided {
     issue: Issue,
 }
 
-/// Approves a submission. A profit share gives points at once. A fixed payment is paid at once, or,
-/// when the gate of the product asks for it, once the work is verified.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Approved {
+    issue: Issue,
+    /// Null for a profit share, and when the payment could not be looked at just now: it begins
+    /// nevertheless.
+    payout: Option<BountyPayout>,
+}
+
+/// Approves a submission. A profit share gives points at once. A fixed payment is charged and paid
+/// at once, or, when the gate of the product asks for it, once the work is verified; what else
+/// stands against it is told, and it begins by itself when that has passed.
 #[utoipa::path(
     post,
     path = "/api/submissions/{issueId}/approve",
@@ -91,7 +102,7 @@ struct Decided {
         ("Idempotency-Key" = Option<String>, Header),
     ),
     request_body = SubmissionApproval,
-    responses((status = 200, body = Decided))
+    responses((status = 200, body = Approved))
 )]
 async fn approve(
     caller: Caller,
@@ -100,7 +111,7 @@ async fn approve(
     IfMatch(version): IfMatch,
     key: IdempotencyKey,
     Body(body): Body<SubmissionApproval>,
-) -> Result<Reply<Decided>, Problem> {
+) -> Result<Reply<Approved>, Problem> {
     let message = wire::ApproveSubmissionRequest {
         request_id: key.request_id(),
         issue_id: issue.to_string(),
@@ -116,7 +127,21 @@ async fn approve(
     let (metadata, reply, _) = reply.into_parts();
     let issue = Issue::from(required(reply.issue, "issue")?);
     let version = issue.version;
-    Ok(Reply::ok(Decided { issue }).version(version).remembered(&metadata))
+    let payout = pay(&caller, &gateway, issue.id.as_str()).await;
+    Ok(Reply::ok(Approved { issue, payout }).version(version).remembered(&metadata))
+}
+
+/// Has the payment begin. What cannot be done now is done by the event of the approval, so that a
+/// failure here is none of the approval's.
+async fn pay(caller: &Caller, gateway: &Gateway, issue: &str) -> Option<BountyPayout> {
+    let request = caller.request(payouts::PayBountyRequest { issue_id: issue.to_owned() });
+    match gateway.bounty_pay().pay_bounty(request).await {
+        Ok(reply) => reply.into_inner().payment.map(BountyPayout::from),
+        Err(status) => {
+            tracing::warn!(issue.id = issue, code = ?status.code(), "the payment begins later");
+            None
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]

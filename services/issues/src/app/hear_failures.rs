@@ -3,8 +3,10 @@ use std::collections::BTreeMap;
 use quittance_chassis::bus::Message;
 use quittance_chassis::clock;
 use quittance_chassis::db::{Tx, inbox};
-use quittance_events::{PayoutFailed, ScheduleState, decode, kind, queue};
-use quittance_kernel::{Ctx, EventId, MemberId, Money, OrganizationId, PayoutId, Principal};
+use quittance_events::{ChargeState, PayoutFailed, ScheduleState, decode, kind, queue};
+use quittance_kernel::{
+    Ctx, EventId, MemberId, Method, Money, OrganizationId, PayoutId, Principal, Timestamp,
+};
 use uuid::Uuid;
 
 use super::{Issues, MirrorError};
@@ -19,7 +21,10 @@ impl Issues {
         let mut batches: BTreeMap<OrganizationId, Vec<(Uuid, PayoutFailed)>> = BTreeMap::new();
         for message in messages {
             let unreadable = |error| MirrorError::Unreadable(message.id, error);
-            let (organization, failed) = if message.kind == kind::SCHEDULE_FAILED {
+            let (organization, failed) = if message.kind == kind::CHARGE_FAILED {
+                let event = decode::<ChargeState>(&message.body).map_err(unreadable)?;
+                (event.organizationid, of_charge(event.data, event.time))
+            } else if message.kind == kind::SCHEDULE_FAILED {
                 let event = decode::<ScheduleState>(&message.body).map_err(unreadable)?;
                 (event.organizationid, of_schedule(event.data))
             } else {
@@ -52,6 +57,8 @@ impl Issues {
         let ids: Vec<Uuid> = batch.iter().map(|(id, _)| *id).collect();
         let fresh = inbox::first_times(&tx, queue::ISSUES.name, &ids).await?;
         let batch = batch.into_iter().filter(|(id, _)| fresh.contains(id));
+        // What a service began by itself has nobody to be told.
+        let batch = batch.filter(|(_, failed)| !failed.payee_id.is_nil());
         let told: Vec<(EventId, Notice)> =
             batch.map(|(id, failed)| (EventId(id), told(failed))).collect();
         let members: Vec<MemberId> = told.iter().map(|(_, notice)| notice.member).collect();
@@ -59,6 +66,22 @@ impl Issues {
         tx.commit().await?;
         self.bell.ring(&members);
         Ok(())
+    }
+}
+
+/// A charge that has failed, told to whoever caused it: they can try again with another card.
+fn of_charge(failed: ChargeState, at: Timestamp) -> PayoutFailed {
+    PayoutFailed {
+        payout_id: failed.subject_id,
+        version: failed.version,
+        payee_id: failed.payer_id,
+        amount_minor: failed.total_minor,
+        currency: failed.currency,
+        method: Method::Stripe,
+        reference: Some(failed.reference).filter(|text| !text.is_empty()),
+        reason: format!("The charge failed: {}", failed.reason.replace('_', " ")),
+        item_count: 1,
+        failed_at: at,
     }
 }
 

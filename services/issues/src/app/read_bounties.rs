@@ -1,9 +1,10 @@
 use quittance_kernel::{BountyId, Ctx, IssueId, ProductId, Role};
 
 use super::page::Cursor;
-use super::{Issues, Page, Paging};
+use super::{IssueDetail, Issues, Page, Paging};
 use crate::domain::bounty::{Bounty, BountyError, BountyStatus};
 use crate::domain::claim::Claim;
+use crate::domain::gate;
 use crate::domain::issue::Issue;
 use crate::domain::pool::Pool;
 use crate::domain::sight::Sight;
@@ -16,6 +17,8 @@ pub struct Terms {
     pub issue: Issue,
     pub bounty: Bounty,
     pub fee_bps: i32,
+    /// Whether the effective gate asks for a verification.
+    pub gate: bool,
 }
 
 impl Issues {
@@ -54,13 +57,14 @@ impl Issues {
     /// What a submission is worth, to whoever sees it.
     #[tracing::instrument(name = "submissions.terms", skip_all, fields(issue.id = %issue))]
     pub async fn submission_terms(&self, ctx: &Ctx, issue: IssueId) -> Result<Terms, Error> {
-        let issue = self.get_issue(ctx, issue, None).await?.issue;
+        let IssueDetail { issue, frame, .. } = self.get_issue(ctx, issue, None).await?;
         let id = issue.bounty.ok_or(BountyError::NoSubmission(issue.id))?;
         let organization = ctx.organization();
         let bounty = store::bounty::find(self.db.conn(), organization, id, ctx.now).await?;
         let bounty = bounty.ok_or(Error::NotFound(Kind::Bounty, id.0))?;
         let fee_bps = self.get_product(ctx, issue.product).await?.platform_fee_bps;
-        Ok(Terms { issue, bounty, fee_bps })
+        let gate = gate::effective(frame.cycle_gate, frame.product_gate).required;
+        Ok(Terms { issue, bounty, fee_bps, gate })
     }
 
     /// Where the reward pool of a product stands.

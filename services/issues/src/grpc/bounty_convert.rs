@@ -8,6 +8,7 @@ use crate::app::Terms;
 use crate::domain::bounty::{Bounty, BountyStatus, ClaimMode, RewardType};
 use crate::domain::claim::{Claim, ClaimState};
 use crate::domain::pool::Pool;
+use crate::domain::status::is_verified;
 use crate::domain::text::FieldError;
 use crate::error::Error;
 use quittance_kernel::Timestamp;
@@ -127,7 +128,7 @@ fn claim_at(claim: &Claim, now: Timestamp) -> proto::Claim {
 }
 
 pub(super) fn terms(terms: &Terms) -> proto::GetSubmissionTermsResponse {
-    let Terms { issue, bounty, fee_bps } = terms;
+    let Terms { issue, bounty, fee_bps, gate } = terms;
     proto::GetSubmissionTermsResponse {
         issue_id: issue.id.to_string(),
         bounty_id: bounty.id.to_string(),
@@ -138,6 +139,14 @@ pub(super) fn terms(terms: &Terms) -> proto::GetSubmissionTermsResponse {
         approved: issue.review.amount().map(money),
         platform_fee_bps: *fee_bps,
         version: issue.version,
+        cycle_id: issue.cycle.to_string(),
+        gate: *gate,
+        verified: is_verified(issue.status),
+        decided_by: issue
+            .review
+            .decision()
+            .map(|decision| decision.by.to_string())
+            .unwrap_or_default(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::plan::TRIES;
 use super::read_payouts::sees;
 use super::{Error, Payouts};
 use crate::domain::account::{AccountError, Number, PayoutAccount};
+use crate::domain::approval::PayoutPolicy;
 use crate::domain::limits::{Limits, Minimum};
 use crate::store;
 
@@ -66,6 +67,7 @@ impl Payouts {
                 store::account::set(ctx, self.db.service(), &after, &sealed, before.as_ref())
             });
             if wrote.await? {
+                self.wake_payee(organization, member, ctx.now).await?;
                 return Ok(self.shown(after, ctx.now));
             }
         }
@@ -74,8 +76,16 @@ impl Payouts {
 
     /// What limits payments at this moment.
     pub(super) async fn limits(&self, ctx: &Ctx) -> Result<Limits, Error> {
+        Ok(self.payment_rules(ctx).await?.0)
+    }
+
+    /// The same, with what is asked for above certain amounts.
+    pub(super) async fn payment_rules(
+        &self,
+        ctx: &Ctx,
+    ) -> Result<(Limits, Vec<PayoutPolicy>), Error> {
         let since = ctx.now.checked_sub_signed(self.cooldown()).unwrap_or(ctx.now);
-        Ok(store::account::limits(&self.db, ctx.organization(), since).await?)
+        Ok(store::rules::read(&self.db, ctx.organization(), since).await?)
     }
 
     /// Lists from which sum on the organization pays.

@@ -14,7 +14,9 @@ use crate::domain::job::JobError;
 use crate::domain::lifecycle::LifecycleError;
 use crate::domain::order::OrderError;
 use crate::domain::partner::PartnerError;
+use crate::domain::payer::PayerError;
 use crate::domain::plan::PlanError;
+use crate::domain::pre_fund::PreFundError;
 use crate::domain::profit::ProfitError;
 use crate::domain::rail::RailError;
 use crate::domain::schedule::ScheduleError;
@@ -42,6 +44,10 @@ pub enum Error {
     Rail(#[from] RailError),
     #[error(transparent)]
     Profit(#[from] ProfitError),
+    #[error(transparent)]
+    Payer(#[from] PayerError),
+    #[error(transparent)]
+    PreFund(#[from] PreFundError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -82,6 +88,8 @@ impl Problem for Error {
         match self {
             Self::Order(_)
             | Self::Total(_)
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(_)
             | Self::Idempotency(IdempotencyError::Reused | IdempotencyError::BadKey) => {
                 Code::InvalidArgument
@@ -115,6 +123,8 @@ impl Problem for Error {
             Self::Order(OrderError::Duplicate { .. }) => "DUPLICATE_ISSUE",
             Self::Order(OrderError::NotManual { .. }) => "METHOD_NOT_ALLOWED",
             Self::Order(OrderError::Reference { .. })
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::Page(PageError::NegativeSize)
             | Self::Idempotency(IdempotencyError::BadKey) => "INVALID_FIELD",
             Self::Total(_) => "AMOUNT_OUT_OF_RANGE",
@@ -168,6 +178,8 @@ impl Problem for Error {
             Self::Schedule(error) => error.fields(),
             Self::Hold(error) => error.fields(),
             Self::Profit(error) => error.fields(),
+            Self::Payer(error) => field(error.field, error.detail.to_owned()),
+            Self::PreFund(error) => field(error.field, error.detail.to_owned()),
             Self::Total(_)
             | Self::Rail(_)
             | Self::LeadMayNotPay
@@ -200,6 +212,8 @@ impl Problem for Error {
             | Self::Account(_)
             | Self::Job(_)
             | Self::Profit(_)
+            | Self::Payer(_)
+            | Self::PreFund(_)
             | Self::LeadMayNotPay
             | Self::AdminOnly
             | Self::PayoutNotFound(_)

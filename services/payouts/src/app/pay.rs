@@ -34,19 +34,6 @@ pub(crate) enum Paid<R> {
     Refused(Vec<Excluded>),
 }
 
-/// What was found out before deciding.
-enum Found {
-    Answered(Vec<u8>),
-    /// With what the organization asks for above certain amounts.
-    Known(Box<Known>, Vec<PayoutPolicy>),
-}
-
-/// A look at the database ended early: the question was answered before.
-enum Early {
-    Answered(Vec<u8>),
-    Failed(Error),
-}
-
 impl Payouts {
     /// Pays an order, once per key. `reply` makes the answer, which is stored with the payment.
     #[tracing::instrument(
@@ -63,13 +50,34 @@ impl Payouts {
     ) -> Result<Paid<R>, Error> {
         let ctx = &caller.ctx;
         self.permit(ctx, order.source())?;
+        let ended = self.pay_anew(caller, order, key, reply).await;
+        if matches!(ended, Ok(Paid::Now(_) | Paid::Before(_))) {
+            return ended;
+        }
+        // The payment that stands in the way may be our own, made under this key: its answer is given
+        // again, also when the facts cannot be reached. Looked for only now, so that the first request
+        // does without this look; what it writes is refused if the key is taken.
+        if let Some(answer) = self.answer_under(ctx, key).await? {
+            return replay(&answer);
+        }
+        if let Ok(Paid::Refused(excluded)) = &ended {
+            self.deny(ctx, excluded, order.source()).await?;
+        }
+        ended
+    }
+
+    /// Pays an order as if it came for the first time.
+    async fn pay_anew<R: Message + Default>(
+        &self,
+        caller: &Caller,
+        order: &Order,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Ctx, &Settlement) -> R,
+    ) -> Result<Paid<R>, Error> {
+        let ctx = &caller.ctx;
         for _ in 0..TRIES {
-            let (known, policies) = match self.find_out(caller, order, key).await? {
-                Found::Answered(answer) => return replay(&answer),
-                Found::Known(known, policies) => {
-                    (self.with_accounts(ctx, order, *known).await?, policies)
-                }
-            };
+            let (known, policies) = self.find_out(caller, order).await?;
+            let known = self.with_accounts(ctx, order, known).await?;
             let verdict = decide(order, &known, ctx.member());
             let accounts = known.accounts.unwrap_or_default();
             let refused = match order.on_blocked() {
@@ -77,27 +85,18 @@ impl Payouts {
                 OnBlocked::Skip => verdict.payable.is_empty(),
             };
             if refused {
-                // The payment that stands in the way may be our own, made under this key between
-                // the look for an answer and the look at the rows.
-                if let Some(answer) = self.answer_under(ctx, key).await? {
-                    return replay(&answer);
-                }
-                self.deny(ctx, &verdict.excluded, order.source()).await?;
                 return Ok(Paid::Refused(verdict.excluded));
             }
             let settlement = Settlement::of(order, verdict)?;
             let settlement = self.keep_back(ctx, order, settlement).await?;
-            let sums = settlement.totals.iter().map(|(sum, _)| sum);
-            if let Err(refusal) = check_unplanned(&policies, sums) {
-                return match self.answer_under(ctx, key).await? {
-                    Some(answer) => replay(&answer),
-                    None => Err(refusal.into()),
-                };
-            }
+            check_unplanned(&policies, settlement.totals.iter().map(|(sum, _)| sum))?;
             let answer = reply(ctx, &settlement);
             if self.settle(ctx, (&settlement, &accounts), key, &answer).await? {
                 METRICS.settled(&settlement);
                 return Ok(Paid::Now(answer));
+            }
+            if let Some(answer) = self.answer_under(ctx, key).await? {
+                return replay(&answer);
             }
         }
         Err(Error::Contended)
@@ -128,42 +127,24 @@ impl Payouts {
         }
     }
 
-    /// Looks for an earlier answer, our own rows and the facts, all at once.
+    /// Reads our own rows and the facts, at once.
     async fn find_out(
         &self,
         caller: &Caller,
         order: &Order,
-        key: Option<&Idempotency>,
-    ) -> Result<Found, Error> {
+    ) -> Result<(Known, Vec<PayoutPolicy>), Error> {
         let ctx = &caller.ctx;
-        let recalled = async {
-            match self.answer_under(ctx, key).await {
-                Ok(None) => Ok(()),
-                Ok(Some(answer)) => Err(Early::Answered(answer)),
-                Err(error) => Err(Early::Failed(error)),
-            }
-        };
         // One after the other, on what is then one connection: they take less time than waking a
         // server process for each.
         let own = async {
-            recalled.await?;
             let issues = order.issues().map(|issue| issue.0).collect();
-            let earnings = store::earning::of_issues(&self.db, ctx.organization(), issues).await;
-            let limits = self.limits(ctx).await;
-            let policies = self.policies(ctx).await;
-            Ok((earnings, limits, policies))
+            let rules = self.payment_rules(ctx).await?;
+            let earnings = store::earning::of_issues(&self.db, ctx.organization(), issues).await?;
+            Ok::<_, Error>((earnings, rules))
         };
-        // Failures of the others wait: an earlier answer is given even if they cannot be reached.
-        let facts = async { Ok(self.facts(caller, order.issues()).await) };
-        match tokio::try_join!(own, facts) {
-            Ok(((earnings, limits, policies), facts)) => {
-                let (facts, earnings, limits) = (facts?, earnings?, limits?);
-                let known = Known { facts, earnings, accounts: None, limits };
-                Ok(Found::Known(Box::new(known), policies?))
-            }
-            Err(Early::Answered(answer)) => Ok(Found::Answered(answer)),
-            Err(Early::Failed(error)) => Err(error),
-        }
+        let facts = self.facts(caller, order.issues());
+        let ((earnings, (limits, policies)), facts) = tokio::try_join!(own, facts)?;
+        Ok((Known { facts, earnings, accounts: None, limits }, policies))
     }
 
     /// The answer given earlier under this key, if there is one.

@@ -3,7 +3,7 @@
 //! A crash leaves attempts `submitted`. Whoever works next asks the provider for these, and calls
 //! again only what never arrived, under the same key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ use crate::store::outcome::{Concluded, Moved};
 use crate::store::{self};
 
 /// How many attempts are called in one round.
-const CHUNK: u32 = 64;
+pub(super) const CHUNK: u32 = 64;
 /// Calls at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// After that an answer is unknown, and asked for.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often due attempts are looked for when nobody wakes the worker.
 const POLL: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);
@@ -39,10 +39,10 @@ impl Payouts {
     /// Starts calling providers. Any number of processes may: one of them does, per database.
     #[must_use]
     pub fn pay_out(self, shutdown: CancellationToken) -> JoinHandle<()> {
-        tokio::spawn(self.work(shutdown))
+        tokio::spawn(self.keep_paying(shutdown))
     }
 
-    async fn work(self, shutdown: CancellationToken) {
+    async fn keep_paying(self, shutdown: CancellationToken) {
         let mut leadership = Leadership::new(self.db.clone(), "rails", self.db.service());
         while !shutdown.is_cancelled() {
             if !leadership.holds().await {
@@ -80,7 +80,9 @@ impl Payouts {
             }
             None => false,
         };
-        Ok(self.end_batches().await? || called)
+        let charged = self.charge_round().await?;
+        let looked = self.look_round().await?;
+        Ok(self.end_batches().await? || called || charged || looked)
     }
 
     async fn call(
@@ -99,6 +101,8 @@ impl Payouts {
             }
         }
         fail_point!("rail::before_send");
+        let payouts = rest.iter().chain(&fresh).map(|attempt| attempt.payout.0).collect();
+        let charges = store::charge::references(self.db.conn(), organization, payouts).await?;
         let submitted = fresh.into_iter().map(|attempt| {
             let version = attempt.version + 1;
             (Attempt { state: AttemptState::Submitted, version, ..attempt }, true)
@@ -106,7 +110,8 @@ impl Payouts {
         let calls = submitted.chain(rest.into_iter().map(|attempt| (attempt, false)));
         let answered: Vec<(Attempt, Answer)> = futures_util::stream::iter(calls)
             .map(|(attempt, fresh)| {
-                let call = call_or_ask(self.rails.clone(), attempt.clone(), fresh);
+                let charge = charges.get(&attempt.payout.0).cloned();
+                let call = call_or_ask(self.rails.clone(), attempt.clone(), charge, fresh);
                 async move {
                     // Not cancelled with its timeout: a write of the sandbox must not be cut off.
                     let answer = tokio::time::timeout(PATIENCE, tokio::spawn(call)).await;
@@ -141,12 +146,14 @@ impl Payouts {
             store::outcome::payouts_of(concluded).into_iter().map(|id| id.0).collect();
         let tx = Tx::begin(&self.db, ctx).await?;
         let payouts = store::payout::lock_all(tx.conn(), organization, ids.clone()).await?;
-        let held = store::lifecycle_read::hold_all(tx.conn(), organization, ids).await?;
-        let moves = moves(ctx, concluded, payouts, held);
+        let held = store::lifecycle_read::hold_all(tx.conn(), organization, ids.clone()).await?;
+        let bounties = store::bounty_payment::among(tx.conn(), organization, ids).await?;
+        let moves = moves(ctx, concluded, payouts, (held, &bounties));
         store::outcome::write(&tx, ctx, self.db.service(), concluded, &moves)
             .await
             .map_err(Error::Write)?;
         self.follow_schedules(&tx, ctx, &moves).await?;
+        self.follow_transfers(&tx, ctx, &moves).await?;
         tx.commit().await.map_err(Error::Write)?;
         fail_point!("rail::after_outcome");
         Ok(())
@@ -164,7 +171,12 @@ impl Payouts {
 
 /// Calls a provider, or asks what became of a call. A call that never arrived is sent again under
 /// its own key, so that nothing moves twice even if it arrives after all.
-async fn call_or_ask(rails: Rails, attempt: Attempt, fresh: bool) -> Answer {
+async fn call_or_ask(
+    rails: Rails,
+    attempt: Attempt,
+    charge: Option<String>,
+    fresh: bool,
+) -> Answer {
     let rail = attempt.rail.parse().ok().and_then(|method| rails.of(method));
     let Some(rail) = rail else { return Answer::Declined { code: "no_such_rail".to_owned() } };
     let transfer = Transfer {
@@ -172,7 +184,7 @@ async fn call_or_ask(rails: Rails, attempt: Attempt, fresh: bool) -> Answer {
         payout: attempt.payout,
         account: attempt.account,
         amount: attempt.amount,
-        charge: None,
+        charge,
     };
     if fresh {
         return rail.send(&transfer).await;
@@ -189,7 +201,7 @@ fn moves(
     ctx: &Ctx,
     concluded: &[Concluded],
     payouts: Vec<Payout>,
-    mut held: HashMap<PayoutId, Vec<Held>>,
+    (mut held, bounties): (HashMap<PayoutId, Vec<Held>>, &HashSet<PayoutId>),
 ) -> Vec<Moved> {
     let mut payouts: HashMap<PayoutId, Payout> =
         payouts.into_iter().map(|payout| (payout.id, payout)).collect();
@@ -219,12 +231,14 @@ fn moves(
         let items = held.remove(&payout.id).unwrap_or_default();
         let version = payout.version + 1;
         let payout = Payout { state, reference, paid_at, version, updated_at: ctx.now, ..payout };
-        moves.push(Moved { from, payout, items, code });
+        // What is sent for a bounty was charged for before.
+        let keeps = bounties.contains(&payout.id);
+        moves.push(Moved { from, payout, items, code, keeps });
     }
     moves
 }
 
-fn service_ctx(organization: OrganizationId) -> Ctx {
+pub(super) fn service_ctx(organization: OrganizationId) -> Ctx {
     Ctx::new(Principal::service(organization), clock::now(), "rails".to_owned())
 }
 
@@ -235,6 +249,6 @@ async fn wait(pause: Duration, shutdown: &CancellationToken) {
     }
 }
 
-async fn wait_a_little() {
+pub(super) async fn wait_a_little() {
     tokio::time::sleep(POLL).await;
 }

@@ -72,7 +72,7 @@ impl Payouts {
         if done.await? { Ok(()) } else { Err(Error::Contended) }
     }
 
-    async fn pool(&self, caller: &Caller, product: ProductId) -> Result<Pool, Error> {
+    pub(super) async fn pool(&self, caller: &Caller, product: ProductId) -> Result<Pool, Error> {
         let request = caller.request(GetRewardPoolRequest { product_id: product.to_string() });
         match self.pools.clone().get_reward_pool(request).await {
             Ok(reply) => read(reply.into_inner().pool.unwrap_or_default()),

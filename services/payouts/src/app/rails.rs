@@ -44,7 +44,7 @@ impl Payouts {
     }
 
     /// Opens the accounts of these members that the provider can pay to.
-    async fn open_accounts<C: ConnectionTrait>(
+    pub(super) async fn open_accounts<C: ConnectionTrait>(
         &self,
         conn: &C,
         ctx: &Ctx,
@@ -136,6 +136,12 @@ impl Payouts {
         let state = step(payout.state, Command::Retry).map_err(LifecycleError::from)?;
         if payout.payee == ctx.member() {
             return Err(LifecycleError::SelfApproval.into());
+        }
+        if let Some(payment) =
+            store::bounty_payment::lock_of(tx.conn(), organization, vec![id.0]).await?.pop()
+        {
+            let reply = reply(&Payout { state, version: payout.version + 1, ..payout.clone() });
+            return self.retry_bounty(tx, ctx, payout, payment, key, reply).await;
         }
         let rail = payout.method.filter(|method| !method.is_manual());
         let rail = rail.ok_or(RailError::NotOnboarded(payout.payee))?;

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use quittance_chassis::db::{Tx, WriteError, WriteSet, inbox};
-use quittance_kernel::{Ctx, IssueId, OrganizationId, Principal, ProductId, Timestamp};
+use quittance_kernel::{
+    BountyId, Ctx, IssueId, MemberId, OrganizationId, Principal, ProductId, Timestamp,
+};
 use uuid::Uuid;
 
 use super::{Error, Payouts};
-use crate::domain::review::{Review, fold, step};
+use crate::domain::review::{Decision, Review, fold, step};
 use crate::store;
+use crate::store::bounty_payment::Approved;
 use crate::store::review::Steps;
 
 /// How often a batch is taken up again when payments get in between.
@@ -22,6 +25,8 @@ pub(crate) struct Heard {
     pub(crate) product: ProductId,
     pub(crate) review: Review,
     pub(crate) decided_at: Option<Timestamp>,
+    /// The bounty that the work was handed in for, and who decided about it.
+    pub(crate) bounty: Option<(BountyId, MemberId)>,
     pub(crate) traceparent: Option<String>,
 }
 
@@ -71,9 +76,50 @@ impl Payouts {
         if !reviews.is_empty() {
             write(&tx, self.db.service(), reviews, steps, &contexts).await?;
         }
+        let fresh: Vec<&Heard> = heard.iter().filter(|one| fresh.contains(&one.event)).collect();
+        let woken = follow_bounties(&tx, &fresh, &contexts, now).await?;
         tx.commit().await.map_err(Error::Write)?;
+        if woken {
+            self.due.notify_one();
+        }
         Ok(())
     }
+}
+
+/// Has payments of bounties looked at whose work was approved, verified or changed in any way: in
+/// the transaction that takes note of it, so that no approval is lost.
+async fn follow_bounties(
+    tx: &Tx,
+    heard: &[&Heard],
+    contexts: &BTreeMap<OrganizationId, Ctx>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let mut approved: BTreeMap<OrganizationId, BTreeMap<IssueId, Approved>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for heard in heard {
+        let Some((bounty, by)) = heard.bounty else { continue };
+        let Review { issue, version, decision, .. } = heard.review;
+        others.push(issue.0);
+        if matches!(decision, Decision::Approved(_)) {
+            let one = Approved { issue, product: heard.product, bounty, by, version };
+            let known = approved.entry(heard.organization).or_default().entry(issue).or_insert(one);
+            if known.version < version {
+                *known = one;
+            }
+        }
+    }
+    if others.is_empty() {
+        return Ok(false);
+    }
+    let mut set = WriteSet::new();
+    for (organization, approved) in approved {
+        let Some(ctx) = contexts.get(&organization) else { continue };
+        let approved: Vec<Approved> = approved.into_values().collect();
+        store::bounty_payment::open(ctx, &mut set, &approved);
+    }
+    tx.write(set).await.map_err(Error::Write)?;
+    store::bounty_payment::wake(tx, now, others).await.map_err(Error::Write)?;
+    Ok(true)
 }
 
 async fn write(

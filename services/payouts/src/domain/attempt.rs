@@ -152,7 +152,7 @@ pub(crate) fn conclude(
     }
 }
 
-fn later(now: Timestamp, first: i64, times: i64) -> Timestamp {
+pub(super) fn later(now: Timestamp, first: i64, times: i64) -> Timestamp {
     let factor = 1_i64 << times.clamp(0, 20);
     now + chrono::TimeDelta::milliseconds(first.saturating_mul(factor).min(LONGEST_ASK_MS))
 }

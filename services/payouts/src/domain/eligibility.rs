@@ -32,6 +32,10 @@ pub(crate) enum Reason {
     ScheduleNotDue,
     /// An escrow hold keeps it back.
     HoldActive,
+    /// Nobody is named who pays for the product.
+    PayerMissing,
+    /// It needs more approvals than one: see the payout policies.
+    LimitExceeded,
 }
 
 impl Reason {
@@ -72,6 +76,8 @@ impl Reason {
             Self::BelowMinimum => "below_minimum",
             Self::ScheduleNotDue => "schedule_not_due",
             Self::HoldActive => "hold_active",
+            Self::PayerMissing => "payer_missing",
+            Self::LimitExceeded => "limit_exceeded",
         }
     }
 }
@@ -160,6 +166,32 @@ pub(crate) fn eligible(candidate: &Candidate<'_>) -> Vec<Reason> {
     }
     if candidate.cooling {
         reasons.push(Reason::AccountCoolingDown);
+    }
+    reasons
+}
+
+/// What the decision about a bounty depends on besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bountied {
+    /// Whether there is money for it, or somebody who can be charged.
+    pub funded: bool,
+    pub below_minimum: bool,
+    /// Whether it is more than one person may decide about.
+    pub needs_approvals: bool,
+}
+
+/// Returns every reason against paying a bounty now; none means that it may be paid.
+#[must_use]
+pub(crate) fn eligible_bounty(candidate: &Candidate<'_>, more: Bountied) -> Vec<Reason> {
+    let mut reasons = eligible(candidate);
+    for (holds, reason) in [
+        (!more.funded, Reason::PayerMissing),
+        (more.below_minimum, Reason::BelowMinimum),
+        (more.needs_approvals, Reason::LimitExceeded),
+    ] {
+        if holds {
+            reasons.push(reason);
+        }
     }
     reasons
 }

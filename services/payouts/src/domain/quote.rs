@@ -1,15 +1,26 @@
 //! What a fixed bounty costs (product.md, rule 9; S4-30 … S4-34): the contributor receives all of it,
 //! the founder pays the fees of the platform and of the processor on top.
 
-use quittance_kernel::{Currency, Money};
+use quittance_kernel::{Currency, IssueId, Money};
 
 /// The version of the arithmetic: a quote that was stored says by which it was made.
 pub(crate) const VERSION: i64 = 1;
+/// The version of what is paid out of money that was paid in before: the processor has had its part.
+pub(crate) const PREPAID: i64 = 2;
 
 /// 2.9 % and thirty minor units of what is charged.
 const PROCESSOR_BPS: i128 = 290;
 const PROCESSOR_FLAT: i128 = 30;
 const WHOLE: i128 = 10_000;
+
+/// What a quote is made of, and found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) issue: IssueId,
+    pub(crate) value: Money,
+    pub(crate) tip: i64,
+    pub(crate) fee_bps: i32,
+}
 
 /// What a founder pays, part by part: they add up to the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +66,20 @@ pub(crate) fn quote(value: Money, tip: i64, fee_bps: i32) -> Result<Quote, OutOf
     })
 }
 
+/// Prices the same where the money was paid in before.
+pub(crate) fn prepaid(value: Money, tip: i64, fee_bps: i32) -> Result<Quote, OutOfRange> {
+    let charged = quote(value, tip, fee_bps)?;
+    let total = charged.value + charged.tip + charged.platform_fee;
+    Ok(Quote { processor_fee: 0, rounding: 0, total, ..charged })
+}
+
+/// What a charge takes for a quote that was made for money paid in before.
+pub(crate) fn charged(prepaid: &Quote) -> Result<Quote, OutOfRange> {
+    let whole = quote(Money::signed(prepaid.total, prepaid.currency), 0, 0)?;
+    let Quote { value, tip, platform_fee, .. } = *prepaid;
+    Ok(Quote { value, tip, platform_fee, ..whole })
+}
+
 /// Divides what is not negative, halves up.
 fn rounded(amount: i128, by: i128) -> i128 {
     (amount + by / 2) / by
@@ -92,6 +117,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_drawn_first_and_charged_after_all_costs_the_same(
+            value in 1_i64..=2_000_000, tip in 0_i64..=2_000_000, bps in 0_i32..=10_000,
+        ) {
+            let drawn = prepaid(dollars(value), tip, bps).unwrap();
+            prop_assert_eq!(drawn.total, drawn.value + drawn.tip + drawn.platform_fee);
+            prop_assert_eq!(charged(&drawn).unwrap(), quote(dollars(value), tip, bps).unwrap());
+        }
+
         #[test]
         fn a_quote_adds_up_whatever_value_tip_and_fee(
             value in 1_i64..=2_000_000, tip in 0_i64..=2_000_000, bps in 0_i32..=10_000,

@@ -1,6 +1,6 @@
 //! Accounts that providers pay to, and batches that they execute.
 
-use quittance_kernel::{BatchId, MemberId, Timestamp};
+use quittance_kernel::{BatchId, MemberId, PayoutId, ProductId, Timestamp};
 
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +11,10 @@ pub enum RailError {
     NotOnboarded(MemberId),
     #[error("member {0} has changed their account lately, and has to wait")]
     CoolingDown(MemberId),
+    #[error("nobody is named who pays for product {0}")]
+    NoPayer(ProductId),
+    #[error("nothing was charged for payout {0} that could be given back")]
+    NothingToRefund(PayoutId),
     /// What failed has been paid in another way since, or is no longer owed.
     #[error("an issue of this payout is paid otherwise or no longer owed")]
     NoLongerOwed,

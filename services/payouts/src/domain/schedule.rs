@@ -255,8 +255,18 @@ impl Schedule {
         step(triggered, ScheduleState::Processing)
     }
 
+    /// What has failed for good is triggered by an admin before it is tried again, so that no
+    /// failure is counted beyond the last.
+    fn has_tries_left(&self) -> Result<(), InvalidTransition> {
+        if self.state == ScheduleState::Failed {
+            step(self.state, ScheduleState::Processing)?;
+        }
+        Ok(())
+    }
+
     /// A provider is to pay it.
     pub(crate) fn submit(self, payout: PayoutId, now: Timestamp) -> Result<Self, ScheduleError> {
+        self.has_tries_left()?;
         let state = self.claimed()?;
         let waiting_for = String::new();
         Ok(Self { payout: Some(payout), waiting_for, ..self.becomes(state, now) })
@@ -278,10 +288,7 @@ impl Schedule {
         at: Timestamp,
         now: Timestamp,
     ) -> Result<(Self, Failed), ScheduleError> {
-        // What has failed for good is triggered by an admin before it can fail again.
-        if self.state == ScheduleState::Failed {
-            step(self.state, ScheduleState::Processing)?;
-        }
+        self.has_tries_left()?;
         let retries = self.retries + 1;
         let pause = usize::try_from(retries - 1).ok().and_then(|place| BACKOFF.get(place));
         let (to, how) = match pause {

@@ -109,6 +109,8 @@ impl Sandbox {
 #[async_trait]
 impl Rail for Sandbox {
     async fn send(&self, transfer: &Transfer) -> Answer {
+        let charge = transfer.charge.as_deref().unwrap_or_default();
+        tracing::debug!(group = transfer.group(), charge, "the sandbox is to pay");
         if transfer.account.starts_with("acct_slow_") {
             tokio::time::sleep(SLOW).await;
         }
@@ -166,6 +168,10 @@ impl Rail for Sandbox {
 
     async fn refund(&self, back: &GiveBack) -> Answer {
         self.give_back("re", back).await
+    }
+
+    fn test_payer(&self) -> Option<&'static str> {
+        Some("pm_card_visa")
     }
 }
 

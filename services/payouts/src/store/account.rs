@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::sql::Sql;
 use super::{StoreError, money};
 use crate::domain::account::PayoutAccount;
-use crate::domain::limits::{Limits, Minimum};
+use crate::domain::limits::Minimum;
 use crate::keyring::Sealed;
 
 const TABLE: &str = "payout_accounts";
@@ -67,7 +67,8 @@ fn kept(row: Row) -> Result<Kept, StoreError> {
     })
 }
 
-fn method(table: &'static str, id: Uuid, word: &str) -> Result<Method, StoreError> {
+/// Reads a method back.
+pub(super) fn method(table: &'static str, id: Uuid, word: &str) -> Result<Method, StoreError> {
     word.parse().map_err(|_| StoreError::Corrupt { table, id, column: "method" })
 }
 
@@ -206,38 +207,6 @@ pub(crate) fn reseal(now: Timestamp, accounts: &[(Kept, Sealed)]) -> WriteSet {
             .set("updated_at", Column::same_time(Some(now))),
     );
     set
-}
-
-/// Reads what limits payments, in one look: accounts that were changed after `since`, and minimums.
-pub(crate) async fn limits(
-    db: &Db,
-    organization: OrganizationId,
-    since: Timestamp,
-) -> Result<Limits, StoreError> {
-    let text = "SELECT member_id, method, '' AS currency, 0 AS amount_minor FROM payout_accounts \
-                WHERE organization_id = ";
-    let sql = Sql::new(db.backend(), "")
-        .bind(text, organization.0)
-        .bind(" AND changed_at > ", since)
-        .push(
-            " UNION ALL SELECT NULL, method, currency, amount_minor FROM minimum_amounts \
-             WHERE amount_minor > 0",
-        )
-        .bind(" AND organization_id = ", organization.0);
-    let mut limits = Limits::default();
-    for row in sql.rows(db.conn()).await? {
-        let member: Option<Uuid> = row.try_get_by_index(0)?;
-        let word: String = row.try_get_by_index(1)?;
-        let method = method(TABLE, Uuid::nil(), &word)?;
-        if let Some(member) = member {
-            limits.cooling.insert((MemberId(member), method));
-        } else {
-            let (code, minor): (String, i64) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
-            let amount = money("minimum_amounts", Uuid::nil(), minor, &code)?;
-            limits.minimums.insert((amount.currency(), method), minor);
-        }
-    }
-    Ok(limits)
 }
 
 #[derive(FromQueryResult)]

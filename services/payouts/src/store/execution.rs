@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use quittance_chassis::db::{Column, Entry, Insert, Journal, Tx, Update, WriteError, WriteSet};
 use quittance_events::{EarningState, PayoutState as PayoutEvent, kind};
-use quittance_kernel::{Ctx, MemberId, Method, PayoutStatus, Timestamp};
-use sea_orm::ConnectionTrait as _;
+use quittance_kernel::{Ctx, MemberId, Method, OrganizationId, PayoutId, PayoutStatus, Timestamp};
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 use super::sql::Sql;
@@ -72,7 +72,7 @@ pub(super) fn start(
     }
 }
 
-pub(super) fn insert_attempts(ctx: &Ctx, attempts: &[NewAttempt]) -> Insert {
+pub(crate) fn insert_attempts(ctx: &Ctx, attempts: &[NewAttempt]) -> Insert {
     let text = |of: fn(&NewAttempt) -> &str| {
         Column::Text(attempts.iter().map(|attempt| of(attempt).to_owned()).collect())
     };
@@ -149,11 +149,11 @@ pub(super) fn tell_payout(
     let kind = match payout.state {
         PayoutState::Paid => kind::PAYOUT_PAID,
         PayoutState::Unknown => kind::PAYOUT_UNKNOWN,
+        PayoutState::Approved => kind::PAYOUT_APPROVED,
+        PayoutState::Cancelled => kind::PAYOUT_CANCELLED,
         PayoutState::PendingApproval
-        | PayoutState::Approved
         | PayoutState::Processing
         | PayoutState::Rejected
-        | PayoutState::Cancelled
         | PayoutState::Failed
         | PayoutState::Returned
         | PayoutState::Void => kind::PAYOUT_PROCESSING,
@@ -202,6 +202,22 @@ pub(super) fn moved(
     entry.because(reason.map(str::to_owned))
 }
 
+/// The number of the last attempt of a payout; 0 if there was none.
+pub(crate) async fn last_number<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    payout: PayoutId,
+) -> Result<i64, DbErr> {
+    let text = "SELECT CAST(COALESCE(MAX(number), 0) AS BIGINT) FROM attempts \
+                WHERE organization_id = ";
+    let rows = Sql::new(conn.get_database_backend(), "")
+        .bind(text, organization.0)
+        .bind(" AND payout_id = ", payout.0)
+        .rows(conn)
+        .await?;
+    rows.first().map_or(Ok(0), |row| row.try_get_by_index(0))
+}
+
 /// Writes inside a transaction that a failed payout is tried once more. Its items are live again;
 /// the unique index refuses that if an earning has found another payment.
 pub(crate) async fn retry(
@@ -213,14 +229,7 @@ pub(crate) async fn retry(
     account: String,
 ) -> Result<(), WriteError> {
     let (organization, backend) = (ctx.organization(), tx.conn().get_database_backend());
-    let text = "SELECT CAST(COALESCE(MAX(number), 0) AS BIGINT) FROM attempts \
-                WHERE organization_id = ";
-    let rows = Sql::new(backend, "")
-        .bind(text, organization.0)
-        .bind(" AND payout_id = ", payout.id.0)
-        .rows(tx.conn())
-        .await?;
-    let last: i64 = rows.first().map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    let last = last_number(tx.conn(), organization, payout.id).await?;
     Sql::new(backend, "UPDATE payout_items SET live = true")
         .bind(" WHERE organization_id = ", organization.0)
         .bind(" AND payout_id = ", payout.id.0)

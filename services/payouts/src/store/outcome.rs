@@ -47,6 +47,9 @@ pub(crate) struct Moved {
     pub(crate) items: Vec<Held>,
     /// Why it failed.
     pub(crate) code: String,
+    /// Whether its payer was charged for it: then its items stay its own even if it failed, since
+    /// that money is for nothing else.
+    pub(crate) keeps: bool,
 }
 
 /// Writes answers inside a transaction. Fails as stale when somebody else was faster.
@@ -58,14 +61,14 @@ pub(crate) async fn write(
     moves: &[Moved],
 ) -> Result<(), WriteError> {
     let in_state = |state| moves.iter().filter(move |moved| moved.payout.state == state);
-    let failed: Vec<&Moved> = in_state(PayoutState::Failed).collect();
+    let freed: Vec<&Moved> = in_state(PayoutState::Failed).filter(|step| !step.keeps).collect();
     let paid: Vec<&Moved> = in_state(PayoutState::Paid).collect();
-    release(tx, ctx.organization(), &failed).await?;
+    release(tx, ctx.organization(), &freed).await?;
     let (mut set, mut journal) = (WriteSet::new(), Journal::new(service));
     set.update(move_attempts(ctx, concluded));
     set.update(move_payouts(ctx, moves));
     set.update(pay_earnings(ctx, &paid));
-    set.update(free_earnings(ctx, &failed));
+    set.update(free_earnings(ctx, &freed));
     for concluded in concluded {
         journal.note(ctx, attempted(concluded));
     }

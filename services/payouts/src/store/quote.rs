@@ -1,21 +1,13 @@
 //! Quotes: what was shown is kept as it was.
 
 use quittance_chassis::db::{Column, Db, Entry, Insert, Journal, WriteSet};
-use quittance_kernel::{Ctx, IssueId, Money, OrganizationId, Timestamp};
-use sea_orm::{DbErr, FromQueryResult};
+use quittance_kernel::{Ctx, Currency, IssueId, OrganizationId, Timestamp};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
+use super::StoreError;
 use super::sql::Sql;
-use crate::domain::quote::{Quote, VERSION};
-
-/// What a quote is made of, and found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
-    pub(crate) issue: IssueId,
-    pub(crate) value: Money,
-    pub(crate) tip: i64,
-    pub(crate) fee_bps: i32,
-}
+use crate::domain::quote::{Quote, Terms};
 
 /// A quote that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +22,8 @@ pub(crate) struct Stored {
 #[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
+    issue_id: Uuid,
+    currency: String,
     value_minor: i64,
     tip_minor: i64,
     platform_fee_minor: i64,
@@ -41,35 +35,52 @@ struct Row {
 }
 
 impl Stored {
-    pub(crate) fn new(terms: &Terms, quote: Quote, now: Timestamp) -> Self {
+    pub(crate) fn new(terms: &Terms, (quote, version): (Quote, i64), now: Timestamp) -> Self {
         let (id, issue) = (Uuid::now_v7(), terms.issue);
-        Self { id, issue, quote, version: VERSION, created_at: now }
+        Self { id, issue, quote, version, created_at: now }
     }
 }
 
-/// Finds the quote of these terms by the arithmetic of now.
+const SELECT: &str = "SELECT id, issue_id, currency, value_minor, tip_minor, platform_fee_minor, \
+    processor_fee_minor, rounding_minor, total_minor, version, created_at FROM quotes \
+    WHERE organization_id = ";
+
+/// Finds the quote of these terms by one version of the arithmetic.
 pub(crate) async fn find(
     db: &Db,
     organization: OrganizationId,
     terms: &Terms,
-) -> Result<Option<Stored>, DbErr> {
-    let text = "SELECT id, value_minor, tip_minor, platform_fee_minor, processor_fee_minor, \
-                rounding_minor, total_minor, version, created_at FROM quotes \
-                WHERE organization_id = ";
+    version: i64,
+) -> Result<Option<Stored>, StoreError> {
     let sql = Sql::new(db.backend(), "")
-        .bind(text, organization.0)
+        .bind(SELECT, organization.0)
         .bind(" AND issue_id = ", terms.issue.0)
-        .bind(" AND version = ", VERSION)
+        .bind(" AND version = ", version)
         .bind(" AND currency = ", terms.value.currency().code())
         .bind(" AND value_minor = ", terms.value.minor())
         .bind(" AND tip_minor = ", terms.tip)
         .bind(" AND fee_bps = ", i64::from(terms.fee_bps));
-    let row = sql.one::<Row, _>(db.conn()).await?;
-    Ok(row.map(|row| Stored {
+    sql.one::<Row, _>(db.conn()).await?.as_ref().map(stored).transpose()
+}
+
+/// Reads one quote.
+pub(crate) async fn get<C: ConnectionTrait>(
+    conn: &C,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<Stored>, StoreError> {
+    let sql = Sql::new(conn.get_database_backend(), "").bind(SELECT, organization.0);
+    sql.bind(" AND id = ", id).one::<Row, _>(conn).await?.as_ref().map(stored).transpose()
+}
+
+fn stored(row: &Row) -> Result<Stored, StoreError> {
+    let corrupt = |_| StoreError::Corrupt { table: "quotes", id: row.id, column: "currency" };
+    let currency: Currency = row.currency.parse().map_err(corrupt)?;
+    Ok(Stored {
         id: row.id,
-        issue: terms.issue,
+        issue: IssueId(row.issue_id),
         quote: Quote {
-            currency: terms.value.currency(),
+            currency,
             value: row.value_minor,
             tip: row.tip_minor,
             platform_fee: row.platform_fee_minor,
@@ -79,7 +90,7 @@ pub(crate) async fn find(
         },
         version: row.version,
         created_at: row.created_at,
-    }))
+    })
 }
 
 /// Row and audit of a quote.

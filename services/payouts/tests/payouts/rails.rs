@@ -72,6 +72,33 @@ async fn text(world: &World, sql: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_thousand_items_three_in_a_hundred_fail_and_the_others_are_paid() {
+    for world in worlds().await {
+        let mut issues = Vec::new();
+        for place in 0..100 {
+            let ends = if place < 3 { "decline" } else { "ok" };
+            let (member, first) = payee(&world, &format!("acct_{ends}_{place}")).await;
+            issues.push(first);
+            issues.extend((0..9).map(|_| world.facts.approved(member, 100, "USD")));
+        }
+        let started = paid(world.batch(batch(vec![by_stripe(&issues)])).await.unwrap());
+        let seen = settle(&world, &started.batch_id).await;
+        assert_eq!(seen.state, "partially_completed");
+        for (sql, expected) in [
+            ("SELECT count(*) FROM payouts WHERE state = 'paid' AND amount_minor = 1000", 97),
+            ("SELECT count(*) FROM payouts WHERE state = 'failed' AND amount_minor = 1000", 3),
+            ("SELECT count(*) FROM payout_items WHERE live", 970),
+            ("SELECT count(*) FROM earnings WHERE status = 'paid'", 970),
+            ("SELECT count(*) FROM earnings WHERE status = 'approved'", 30),
+            ("SELECT count(*) FROM sandbox_transfers WHERE moved AND amount_minor = 1000", 97),
+            ("SELECT count(*) FROM outbox WHERE kind = 'payout.issue_paid'", 970),
+        ] {
+            assert_eq!(world.number(sql).await, expected, "{sql}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_payee_ends_as_their_account_says_and_is_paid_once() {
     for world in worlds().await {
         let names =

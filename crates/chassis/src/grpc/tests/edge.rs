@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use quittance_kernel::{MemberId, Role};
@@ -7,6 +8,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::harness::{GET, HIDDEN, Harness, PUT, authorized, call};
 use crate::config;
+use crate::grpc::server::DRAIN;
 use crate::problem::read;
 
 #[tokio::test]
@@ -143,6 +145,26 @@ async fn a_drain_finishes_what_is_under_way() {
     server.world.go.notify_one();
     assert!(first.await.unwrap().is_ok());
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_that_takes_too_long_is_cut_off() {
+    let server = Harness::start().await;
+    let world = Arc::clone(&server.world);
+    let mut request = server.request("detach");
+    request.set_timeout(Duration::from_mins(10));
+    let first = tokio::spawn(call(server.client(), PUT, request));
+    world.waiting.notified().await;
+    first.abort();
+    // From here on time passes as fast as nothing else happens.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    server.stop().await;
+    let took = begun.elapsed();
+    assert!((DRAIN..DRAIN * 2).contains(&took), "{took:?}");
+    // What nobody waited for has not been cut short by that.
+    world.go.notify_one();
+    world.done.notified().await;
 }
 
 #[test]

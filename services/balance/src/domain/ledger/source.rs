@@ -36,6 +36,19 @@ stages! {
     TakenBack = "taken_back",
     /// The same of a payout of commissions, which are not owed again.
     SettledTakenBack = "settled_taken_back",
+    /// A payer was charged for what is owed to somebody.
+    Charged = "charged",
+    /// A payer was charged in advance.
+    PreFunded = "pre_funded",
+    /// What was paid in advance is used for what is owed to somebody.
+    Drawn = "drawn",
+    /// The platform's part of a charge, and of what was paid in advance.
+    PlatformFee = "platform_fee",
+    DrawnFee = "drawn_fee",
+    /// The processor's part of a charge.
+    ProcessorFee = "processor_fee",
+    /// What a charge leaves over.
+    Rounding = "rounding",
 }
 
 /// A payout or a commission, as last heard.
@@ -64,6 +77,8 @@ impl Source {
         let rail = Account::rail(self.method, currency);
         let payable = member(AccountKind::Payable);
         let receivable = member(AccountKind::Receivable);
+        let own = |kind| Account::organization(kind, currency);
+        let pre_fund = own(AccountKind::PreFund);
         match self.stage {
             Stage::None => Ok(Position::default()),
             Stage::Owed => owed(self.payee, self.amount),
@@ -71,6 +86,13 @@ impl Source {
             Stage::Paid => Position::moved(due, rail, minor),
             Stage::Settled => Position::moved(payable, rail, minor),
             Stage::TakenBack => Position::moved(receivable, rail, minor),
+            Stage::Charged => Position::moved(rail, due, minor),
+            Stage::PreFunded => Position::moved(rail, pre_fund, minor),
+            Stage::Drawn => Position::moved(pre_fund, due, minor),
+            Stage::PlatformFee => Position::moved(rail, own(AccountKind::PlatformFee), minor),
+            Stage::DrawnFee => Position::moved(pre_fund, own(AccountKind::PlatformFee), minor),
+            Stage::ProcessorFee => Position::moved(rail, own(AccountKind::ProcessorFee), minor),
+            Stage::Rounding => Position::moved(rail, own(AccountKind::Rounding), minor),
             Stage::SettledTakenBack => {
                 Position::moved(receivable, rail, minor)?.and(Position::moved(payable, due, minor)?)
             }

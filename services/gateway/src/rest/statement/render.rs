@@ -9,7 +9,7 @@ use quittance_kernel::{Money, csv_cell};
 
 use super::{Statement, StatementFigures, StatementLine};
 
-const STYLE: &str = "body{font:14px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:70rem;\
+pub(in crate::rest) const STYLE: &str = "body{font:14px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:70rem;\
     padding:0 1rem;color:#111}h1{font-size:1.3rem}table{border-collapse:collapse;width:100%}\
     th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc;vertical-align:top}\
     td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
@@ -30,7 +30,7 @@ const COLUMNS: [&str; 10] = [
 ];
 
 /// Makes a text harmless wherever a page shows text.
-fn escape(text: &str) -> String {
+pub(in crate::rest) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -46,7 +46,7 @@ fn escape(text: &str) -> String {
 }
 
 /// An amount as people read it; the code behind it where we do not know the currency.
-fn amount(minor: i64, code: &str) -> String {
+pub(in crate::rest) fn amount(minor: i64, code: &str) -> String {
     code.parse().map_or_else(
         |_| format!("{minor} {code}"),
         |currency| Money::signed(minor, currency).to_text(),
@@ -58,7 +58,7 @@ fn decimal(minor: i64, code: &str) -> String {
         .map_or_else(|_| minor.to_string(), |currency| Money::signed(minor, currency).to_decimal())
 }
 
-fn instant(time: Option<DateTime<Utc>>) -> String {
+pub(in crate::rest) fn instant(time: Option<DateTime<Utc>>) -> String {
     time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default()
 }
 

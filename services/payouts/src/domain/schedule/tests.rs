@@ -117,6 +117,19 @@ enum Step {
     Change,
 }
 
+#[test]
+fn what_has_failed_for_good_is_not_submitted_until_it_is_triggered() {
+    let mut one = schedule();
+    let at = one.due_at();
+    for _ in 0..MAX_FAILURES {
+        one = one.fail("x", at, at).unwrap().0;
+    }
+    assert_eq!((one.state, one.retries), (ScheduleState::Failed, MAX_FAILURES));
+    assert!(one.clone().submit(PayoutId::new(), at).is_err());
+    let triggered = one.trigger(MemberId::new(), false, at).unwrap();
+    assert_eq!(triggered.submit(PayoutId::new(), at).unwrap().retries, 0);
+}
+
 proptest! {
     #[test]
     fn whatever_happens_versions_grow_and_failures_stay_within_three(

@@ -2,22 +2,43 @@
 
 use std::sync::Arc;
 
+use lapin::uri::AMQPUri;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+use super::test_url;
+
+pub struct Proxy {
+    pub port: u16,
     open: watch::Sender<bool>,
     lines: Arc<Mutex<JoinSet<()>>>,
     _accepting: JoinSet<()>,
 }
 
 impl Proxy {
+    /// A proxy before the broker of the tests, and the broker's address by way of it.
+    ///
+    /// # Panics
+    /// When `TEST_AMQP_URL` is not set or no address.
+    pub async fn to_broker() -> (Self, String) {
+        let uri: AMQPUri = test_url("TEST_AMQP_URL").parse().expect("an address of a broker");
+        let (host, port) = (uri.authority.host, uri.authority.port);
+        let proxy = Self::to(format!("{host}:{port}")).await;
+        let user = uri.authority.userinfo;
+        let vhost = uri.vhost.replace('/', "%2f");
+        let (name, password) = (user.username, user.password);
+        let url = format!("amqp://{name}:{password}@127.0.0.1:{}/{vhost}", proxy.port);
+        (proxy, url)
+    }
+
     /// Listens on a free port of this machine and forwards to `target`.
-    pub(crate) async fn to(target: String) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn to(target: String) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("a bound port").port();
         let lines = Arc::new(Mutex::new(JoinSet::new()));
         let open = watch::Sender::new(true);
         let mut accepting = JoinSet::new();
@@ -26,18 +47,18 @@ impl Proxy {
     }
 
     /// Cuts every connection. New ones are taken.
-    pub(crate) async fn cut(&self) {
+    pub async fn cut(&self) {
         self.lines.lock().await.shutdown().await;
     }
 
     /// Cuts every connection and takes no new ones.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         self.open.send_replace(false);
         self.cut().await;
     }
 
     /// Takes connections again.
-    pub(crate) fn reopen(&self) {
+    pub fn reopen(&self) {
         self.open.send_replace(true);
     }
 }
