@@ -16,6 +16,7 @@ use quittance_proto::balance::v1::explanation_service_client::ExplanationService
 use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
 use quittance_proto::balance::v1::reconciliation_service_client::ReconciliationServiceClient;
 use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
+use quittance_proto::issues::v1::api_key_service_client::ApiKeyServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
@@ -26,6 +27,7 @@ use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
+use quittance_proto::issues::v1::webhook_service_client::WebhookServiceClient;
 use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
 use quittance_proto::payouts::v1::bounty_pay_service_client::BountyPayServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
@@ -48,6 +50,9 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::edge::{MAX_IN_FLIGHT, histogram};
+use crate::keys::KeyRing;
+use crate::limits::Limits;
+use crate::oidc::Oidc;
 
 /// Streams that are open at once. Less than a service allows on one connection (256).
 const MAX_STREAMS: usize = 200;
@@ -62,7 +67,12 @@ pub(crate) struct Gateway(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) mode: Mode,
     pub(crate) verifier: Arc<Verifier>,
+    /// Where people sign in, if anywhere.
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) limits: Limits,
+    /// Keys that were looked up a moment ago.
+    pub(crate) keys: KeyRing,
     pub(crate) histogram: Histogram<f64>,
     /// Each service with its health.
     pub(crate) health: [(&'static str, HealthClient<Channel>); 3],
@@ -102,7 +112,10 @@ impl Gateway {
         Ok(Self(Arc::new(Shared {
             mode: config.mode,
             verifier: Verifier::from_config(&config.auth, config.mode)?,
+            oidc: Oidc::new(&config.auth.oidc)?,
             places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            limits: Limits::new(&config.gateway),
+            keys: KeyRing::default(),
             histogram: histogram(),
             health: [
                 health("issues", &config.issues.url)?,
@@ -136,6 +149,8 @@ clients! {
     members: MemberServiceClient over issues,
     identities: IdentityServiceClient over issues,
     impersonations: ImpersonationServiceClient over issues,
+    api_keys: ApiKeyServiceClient over issues,
+    webhooks: WebhookServiceClient over issues,
     products: ProductServiceClient over issues,
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,

@@ -27,6 +27,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long the stream of somebody who views as the member lasts.
 const VIEWING: Duration = Duration::from_secs(3);
 
+/// How long the stream of a program with a key lasts.
+const BY_KEY: Duration = Duration::from_secs(30);
+
 /// How long a client waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -59,7 +62,11 @@ async fn events(
         let detail = "too many streams at once, try again";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", detail)
     })?;
-    let mut left = remaining(&gateway, &headers).await?;
+    let mut left = match caller.key {
+        // A key may be revoked at any time.
+        Some(_) => BY_KEY,
+        None => remaining(&gateway, &headers).await?,
+    };
     if caller.viewing.is_some() {
         // The client comes back by itself, and finds out whether the impersonation has ended.
         left = left.min(VIEWING);

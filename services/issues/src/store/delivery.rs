@@ -1,0 +1,225 @@
+//! What is to be delivered to endpoints, and what became of it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_chassis::db::Tx;
+use quittance_kernel::Timestamp;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use uuid::Uuid;
+
+use super::sql::Sql;
+use super::{After, StoreError};
+
+/// How far a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Pending,
+    Delivered,
+    Failed,
+}
+
+/// One event for one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: Uuid,
+    pub event: Uuid,
+    pub kind: String,
+    pub state: State,
+    pub tries: i64,
+    pub next_at: Timestamp,
+    pub created_at: Timestamp,
+    pub delivered_at: Option<Timestamp>,
+    pub last_status: i64,
+    pub last_error: String,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    event_id: Uuid,
+    kind: String,
+    state: String,
+    tries: i64,
+    next_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    delivered_at: Option<DateTime<Utc>>,
+    last_status: i64,
+    last_error: String,
+}
+
+const SELECT: &str = "SELECT d.id, d.event_id, d.kind, d.state, d.tries, d.next_at, d.created_at, \
+    d.delivered_at, d.last_status, d.last_error FROM webhook_deliveries d WHERE ";
+
+impl Row {
+    fn read(self) -> Result<Delivery, StoreError> {
+        let state = match self.state.as_str() {
+            "pending" => State::Pending,
+            "delivered" => State::Delivered,
+            "failed" => State::Failed,
+            _ => {
+                let (table, column) = ("webhook_deliveries", "state");
+                return Err(StoreError::Corrupt { table, id: self.id, column });
+            }
+        };
+        Ok(Delivery {
+            id: self.id,
+            event: self.event_id,
+            kind: self.kind,
+            state,
+            tries: self.tries,
+            next_at: self.next_at,
+            created_at: self.created_at,
+            delivered_at: self.delivered_at,
+            last_status: self.last_status,
+            last_error: self.last_error,
+        })
+    }
+}
+
+/// What is put into the queue.
+pub(crate) struct NewDelivery {
+    pub(crate) organization: Uuid,
+    pub(crate) endpoint: Uuid,
+    pub(crate) event: Uuid,
+    pub(crate) kind: String,
+    pub(crate) body: String,
+}
+
+/// Rows of one statement: nine values each, far below what both databases bind.
+const CHUNK: usize = 500;
+
+/// Queues deliveries. What an endpoint was told of already is left out.
+pub(crate) async fn queue(tx: &Tx, new: Vec<NewDelivery>) -> Result<(), StoreError> {
+    let (conn, now) = (tx.conn(), tx.ctx().now);
+    for chunk in new.chunks(CHUNK) {
+        let mut sql = Sql::new(
+            conn.get_database_backend(),
+            "INSERT INTO webhook_deliveries (id, organization_id, endpoint_id, event_id, kind, \
+             body, state, tries, next_at, created_at, last_status, last_error) VALUES ",
+        );
+        for (place, row) in chunk.iter().enumerate() {
+            sql.bind(if place == 0 { "(" } else { ", (" }, Uuid::now_v7())
+                .bind(", ", row.organization)
+                .bind(", ", row.endpoint)
+                .bind(", ", row.event)
+                .bind(", ", row.kind.as_str())
+                .bind(", ", row.body.as_str())
+                .bind(", 'pending', 0, ", now)
+                .bind(", ", now)
+                .push(", 0, '')");
+        }
+        sql.push(" ON CONFLICT (endpoint_id, event_id) DO NOTHING");
+        sql.execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// A delivery that is to be tried now.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(crate) struct Due {
+    pub(crate) id: Uuid,
+    pub(crate) organization_id: Uuid,
+    pub(crate) endpoint_id: Uuid,
+    pub(crate) event_id: Uuid,
+    pub(crate) body: String,
+    /// This try included.
+    pub(crate) tries: i64,
+    pub(crate) url: String,
+    pub(crate) secret: String,
+}
+
+#[derive(FromQueryResult)]
+struct Claimed {
+    id: Uuid,
+}
+
+/// Takes what is due. Others take other rows; who dies with theirs leaves them when the lease is over.
+pub(crate) async fn claim(tx: &Tx, lease: TimeDelta, limit: u32) -> Result<Vec<Due>, StoreError> {
+    let (conn, now) = (tx.conn(), tx.ctx().now);
+    let backend = conn.get_database_backend();
+    let mut sql = Sql::new(backend, "UPDATE webhook_deliveries");
+    sql.bind(" SET tries = tries + 1, next_at = ", now + lease)
+        .push(" WHERE id IN (SELECT d.id FROM webhook_deliveries d WHERE d.state = 'pending'")
+        .bind(" AND d.next_at <= ", now)
+        .push(" AND EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = d.endpoint_id")
+        .push(" AND e.enabled = 1 AND e.deleted_at IS NULL)")
+        .bind(" ORDER BY d.next_at LIMIT ", i64::from(limit));
+    if backend == DbBackend::Postgres {
+        sql.push(" FOR UPDATE SKIP LOCKED");
+    }
+    sql.push(") RETURNING id");
+    let claimed: Vec<Claimed> = sql.all(conn).await?;
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = "SELECT d.id, d.organization_id, d.endpoint_id, d.event_id, d.body, d.tries, \
+        e.url, e.secret FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id \
+        WHERE";
+    let mut sql = Sql::new(backend, text);
+    sql.one_of(" d.id", claimed.into_iter().map(|row| row.id).collect());
+    Ok(sql.all(conn).await?)
+}
+
+/// What is noted of a try.
+pub(crate) struct Tried<'a> {
+    pub(crate) state: State,
+    pub(crate) next_at: Timestamp,
+    pub(crate) status: u16,
+    pub(crate) error: &'a str,
+}
+
+/// Notes what became of a try.
+pub(crate) async fn note(tx: &Tx, id: Uuid, tried: &Tried<'_>) -> Result<(), StoreError> {
+    let conn = tx.conn();
+    let (state, delivered) = match tried.state {
+        State::Pending => ("pending", None),
+        State::Delivered => ("delivered", Some(tx.ctx().now)),
+        State::Failed => ("failed", None),
+    };
+    let mut sql = Sql::new(conn.get_database_backend(), "UPDATE webhook_deliveries");
+    sql.bind(" SET state = ", state)
+        .bind(", next_at = ", tried.next_at)
+        .typed(", delivered_at = ", delivered, "timestamptz")
+        .bind(", last_status = ", i64::from(tried.status))
+        .bind(", last_error = ", tried.error)
+        .bind(" WHERE state = 'pending' AND id = ", id);
+    sql.execute(conn).await?;
+    Ok(())
+}
+
+/// Lists the deliveries of an endpoint, the newest first.
+pub(crate) async fn list<C: ConnectionTrait>(
+    conn: &C,
+    endpoint: Uuid,
+    after: Option<After<Timestamp>>,
+    limit: u32,
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut sql = Sql::new(conn.get_database_backend(), SELECT);
+    sql.bind("d.endpoint_id = ", endpoint);
+    if let Some(After { key, id }) = after {
+        sql.bind(" AND (d.created_at, d.id) < (", key).bind(", ", id).push(")");
+    }
+    sql.bind(" ORDER BY d.created_at DESC, d.id DESC LIMIT ", i64::from(limit));
+    sql.all::<Row, C>(conn).await?.into_iter().map(Row::read).collect()
+}
+
+/// Makes a delivery due again, from its beginning.
+pub(crate) async fn again(
+    tx: &Tx,
+    endpoint: Uuid,
+    id: Uuid,
+) -> Result<Option<Delivery>, StoreError> {
+    let (conn, now) = (tx.conn(), tx.ctx().now);
+    let mut sql = Sql::new(conn.get_database_backend(), "UPDATE webhook_deliveries");
+    sql.bind(" SET state = 'pending', tries = 0, next_at = ", now)
+        .bind(", delivered_at = NULL WHERE endpoint_id = ", endpoint)
+        .bind(" AND id = ", id);
+    sql.execute(conn).await?;
+    let mut sql = Sql::new(conn.get_database_backend(), SELECT);
+    sql.bind("d.endpoint_id = ", endpoint).bind(" AND d.id = ", id);
+    sql.one::<Row, _>(conn).await?.map(Row::read).transpose()
+}
+
+/// Removes at most `$2` that were queued before `$1`, delivered or not: what could not be delivered for
+/// so long is given up by then.
+pub(crate) const FORGET: &str = "DELETE FROM webhook_deliveries WHERE id IN (SELECT id \
+    FROM webhook_deliveries WHERE created_at < $1 LIMIT $2)";
