@@ -139,7 +139,10 @@ fn main() -> anyhow::Result<()> {
         }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };
-            let text = quittance_chassis::run::block_on(async move { triage::run(&plan).await })?;
+            let text =
+                quittance_chassis::run::block_on(
+                    async move { Box::pin(triage::run(&plan)).await },
+                )?;
             ("triage", triage::ABOUT, text, write)
         }
     };
