@@ -2,6 +2,7 @@
 
 mod health;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -122,17 +123,41 @@ pub fn main<S: Service>() -> ExitCode {
 
 /// Runs a service with this command line, whose first word is the name of the program.
 #[must_use]
-pub fn main_with<S: Service>(args: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+pub fn main_with<S: Service>(args: impl Iterator<Item = OsString>) -> ExitCode {
+    obey(args, dispatch::<S>)
+}
+
+/// As [`main_with`], for a program with commands of its own: a line that holds one of these words is
+/// for them.
+#[must_use]
+pub fn main_with_own<S: Service, C: Parser>(
+    args: impl Iterator<Item = OsString>,
+    words: &[&str],
+    dispatch: impl FnOnce(C) -> anyhow::Result<()>,
+) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    if args.iter().any(|arg| words.iter().any(|word| arg == word)) {
+        obey(args.into_iter(), dispatch)
+    } else {
+        main_with::<S>(args.into_iter())
+    }
+}
+
+/// Reads a command line and does what it says.
+#[must_use]
+pub fn obey<C: Parser>(
+    args: impl Iterator<Item = OsString>,
+    dispatch: impl FnOnce(C) -> anyhow::Result<()>,
+) -> ExitCode {
     crate::faults::arm();
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    match C::try_parse_from(args) {
+        Ok(cli) => finish(dispatch(cli)),
         Err(error) => {
             // Standard error may be closed; there is nobody else to tell.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { DONE });
+            ExitCode::from(if error.use_stderr() { USAGE } else { DONE })
         }
-    };
-    finish(dispatch::<S>(cli))
+    }
 }
 
 fn dispatch<S: Service>(cli: Cli) -> anyhow::Result<()> {

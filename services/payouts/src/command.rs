@@ -11,7 +11,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use quittance_chassis::clock::now;
 use quittance_chassis::config::Config;
-use quittance_chassis::{faults, run};
+use quittance_chassis::run;
 
 pub use self::job::{JobCommand, job};
 use crate::{Binary, Keyring, connect};
@@ -56,19 +56,7 @@ pub fn command_line() -> clap::Command {
 /// Runs the binary with this command line, whose first word is the name of the program.
 #[must_use]
 pub fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.collect();
-    if !args.iter().any(|word| OURS.iter().any(|ours| word == ours)) {
-        return run::main_with::<Binary>(args.into_iter());
-    }
-    faults::arm();
-    match Cli::try_parse_from(args) {
-        Ok(cli) => run::finish(dispatch(&cli)),
-        Err(error) => {
-            // Standard error may be closed; there is nobody else to tell.
-            let _ = error.print();
-            ExitCode::from(if error.use_stderr() { 2 } else { 0 })
-        }
-    }
+    run::main_with_own::<Binary, Cli>(args, &OURS, |cli| dispatch(&cli))
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use quittance_balance::command::{RebuildArgs, ReconcileArgs};
 use quittance_chassis::auth::Verifier;
 use quittance_chassis::config::Config;
 use quittance_chassis::run::Service as _;
-use quittance_chassis::{audit, faults, run, telemetry};
+use quittance_chassis::{audit, run, telemetry};
 use quittance_kernel::{Principal, Role, Roles};
 use quittance_payouts::command::{AccountsCommand, JobCommand};
 use quittance_proto::issues::v1::EnsureMemberRequest;
@@ -97,16 +97,7 @@ enum ConfigCommand {
 }
 
 fn main() -> ExitCode {
-    faults::arm();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Standard error may be closed; there is nobody else to tell.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
-    };
-    run::finish(dispatch(cli))
+    run::obey(std::env::args_os(), dispatch)
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Connecting, with the guards that each database needs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::{self, Row as _};
@@ -26,6 +27,9 @@ pub struct Db {
     audited: Arc<Notify>,
     /// SQLite has one writer: tasks queue here in order, instead of polling for the file lock.
     writer: Option<Arc<Mutex<()>>>,
+    /// What was sent to the database; clones count together.
+    #[cfg(feature = "testing")]
+    statements: Arc<AtomicU64>,
 }
 
 impl Db {
@@ -35,25 +39,36 @@ impl Db {
         url: &str,
         max_connections: u32,
     ) -> Result<Self, DbErr> {
+        let statements = Arc::<AtomicU64>::default();
         let (conn, transactions) = if DbBackend::Sqlite.is_prefix_of(url) {
             let mut options = options(url, max_connections);
             guard_sqlite(&mut options, url);
-            let conn = Database::connect(options).await?;
+            let conn = counted(Database::connect(options).await?, &statements);
             (conn.clone(), conn)
         } else {
             let for_transactions = (max_connections / 2).max(1);
             let mut options = options(url, (max_connections - for_transactions).max(1));
             guard_postgres(&mut options);
-            let conn = Database::connect(options.clone()).await?;
+            let conn = counted(Database::connect(options.clone()).await?, &statements);
             options.max_connections(for_transactions).connect_lazy(true);
             guard_transactions(&mut options);
-            (conn, Database::connect(options).await?)
+            (conn, counted(Database::connect(options).await?, &statements))
         };
         let one_writer = conn.get_database_backend() == DbBackend::Sqlite;
         let writer = one_writer.then(|| Arc::new(Mutex::new(())));
         let committed = Arc::new(Notify::new());
         let audited = Arc::new(Notify::new());
-        Ok(Self { conn, transactions, service, url: url.into(), committed, audited, writer })
+        Ok(Self {
+            conn,
+            transactions,
+            service,
+            url: url.into(),
+            committed,
+            audited,
+            writer,
+            #[cfg(feature = "testing")]
+            statements,
+        })
     }
 
     /// A database in memory that vanishes with the value, for tests.
@@ -105,6 +120,13 @@ impl Db {
         &self.audited
     }
 
+    /// How many statements were sent so far: tests count round trips.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::SeqCst)
+    }
+
     /// Waits for this process's turn to write. `None` on PostgreSQL, which needs no queue.
     pub(crate) async fn turn_to_write(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
         match &self.writer {
@@ -117,6 +139,17 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.conn.ping().await
     }
+}
+
+/// Has statements counted, for tests.
+fn counted(mut conn: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
+    if cfg!(feature = "testing") {
+        let statements = Arc::clone(statements);
+        conn.set_metric_callback(move |_| {
+            statements.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    conn
 }
 
 fn options(url: &str, max_connections: u32) -> ConnectOptions {

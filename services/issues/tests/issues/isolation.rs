@@ -64,7 +64,9 @@ async fn pay_facts_leave_out_what_the_caller_is_not_in_charge_of() {
         assert!(none.is_empty());
 
         let many: Vec<IssueId> = (0..10_000).map(|_| IssueId::new()).collect();
+        let before = world.db.statements();
         assert!(world.issues.pay_facts(&world.admin, &many).await.unwrap().is_empty());
+        assert_eq!(world.db.statements() - before, 1, "facts are one statement");
         let more: Vec<IssueId> = many.into_iter().chain([led]).collect();
         let refused = world.issues.pay_facts(&world.admin, &more).await;
         assert_eq!(reason(refused), "COUNT_OUT_OF_RANGE");

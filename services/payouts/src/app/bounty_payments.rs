@@ -363,14 +363,7 @@ pub(super) async fn next_attempt(
     payout: &Payout,
     account: String,
 ) -> Result<NewAttempt, Error> {
-    let last = store::execution::last_number(tx.conn(), ctx.organization(), payout.id).await?;
-    Ok(NewAttempt {
-        payout: payout.id.0,
-        number: last + 1,
-        rail: RAIL.as_str().to_owned(),
-        account,
-        minor: payout.amount.minor(),
-        currency: payout.amount.currency().code(),
-        at: ctx.now,
-    })
+    let ids = vec![payout.id.0];
+    let numbers = store::execution::last_numbers(tx.conn(), ctx.organization(), ids).await?;
+    Ok(NewAttempt::after(numbers.get(&payout.id), payout, account, ctx.now))
 }

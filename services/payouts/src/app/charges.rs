@@ -9,7 +9,6 @@ use quittance_chassis::{clock, fail_point};
 use quittance_kernel::{Ctx, MemberId, PayoutId};
 use uuid::Uuid;
 
-use super::bounty_payments::next_attempt;
 use super::pay_bounty::RAIL;
 use super::pay_out::{AT_ONCE, CHUNK, PATIENCE, service_ctx, wait_a_little};
 use super::{Error, Payouts};
@@ -20,6 +19,7 @@ use crate::domain::payout::{Payout, PayoutState};
 use crate::rail::{AskedCharge, Charge, Rails};
 use crate::store;
 use crate::store::charge_outcome::Concluded;
+use crate::store::execution::NewAttempt;
 use crate::store::outcome::Moved;
 
 /// What a payment says while its payer has to do something.
@@ -171,7 +171,9 @@ impl Payouts {
         let account = |payee: MemberId| {
             accounts.get(&payee).map(|(account, _)| account.clone()).unwrap_or_default()
         };
-        let mut moves = Vec::new();
+        let ids = known.payouts.keys().copied().collect();
+        let numbers = store::execution::last_numbers(tx.conn(), ctx.organization(), ids).await?;
+        let (mut moves, mut attempts) = (Vec::new(), Vec::new());
         for one in concluded.iter().filter(|one| one.charge.purpose == Purpose::Payout) {
             let subject = one.charge.subject;
             let Some(payout) = known.payouts.remove(&subject) else { continue };
@@ -190,12 +192,15 @@ impl Payouts {
             match one.follows.funded {
                 Some(true) => {
                     let to = account(payout.payee);
-                    let attempt = next_attempt(tx, ctx, &payout, to).await?;
-                    set.insert(store::execution::insert_attempts(ctx, &[attempt]));
+                    let last = numbers.get(&payout.id);
+                    attempts.push(NewAttempt::after(last, &payout, to, ctx.now));
                 }
                 Some(false) => moves.push(failed(ctx, payout, &mut known.held)),
                 None => {}
             }
+        }
+        if !attempts.is_empty() {
+            set.insert(store::execution::insert_attempts(ctx, &attempts));
         }
         Ok(moves)
     }

@@ -86,15 +86,17 @@ pub(crate) async fn due(
     sql.all::<Row, _>(db.conn()).await?.iter().map(payment).collect()
 }
 
+fn of_organization<C: ConnectionTrait>(conn: &C, organization: OrganizationId) -> Sql {
+    Sql::new(conn.get_database_backend(), SELECT).bind(" WHERE organization_id = ", organization.0)
+}
+
 /// Reads the payment of a submission.
 pub(crate) async fn find<C: ConnectionTrait>(
     conn: &C,
     organization: OrganizationId,
     issue: IssueId,
 ) -> Result<Option<BountyPayment>, StoreError> {
-    let sql = Sql::new(conn.get_database_backend(), SELECT)
-        .bind(" WHERE organization_id = ", organization.0)
-        .bind(" AND issue_id = ", issue.0);
+    let sql = of_organization(conn, organization).bind(" AND issue_id = ", issue.0);
     only(sql.one(conn).await?.as_ref())
 }
 
@@ -104,9 +106,7 @@ pub(crate) async fn of_payout<C: ConnectionTrait>(
     organization: OrganizationId,
     payout: PayoutId,
 ) -> Result<Option<BountyPayment>, StoreError> {
-    let sql = Sql::new(conn.get_database_backend(), SELECT)
-        .bind(" WHERE organization_id = ", organization.0)
-        .bind(" AND payout_id = ", payout.0);
+    let sql = of_organization(conn, organization).bind(" AND payout_id = ", payout.0);
     only(sql.one(conn).await?.as_ref())
 }
 
@@ -116,8 +116,7 @@ pub(crate) async fn lock_of<C: ConnectionTrait>(
     organization: OrganizationId,
     payouts: Vec<Uuid>,
 ) -> Result<Vec<BountyPayment>, StoreError> {
-    let sql = Sql::new(conn.get_database_backend(), SELECT)
-        .bind(" WHERE organization_id = ", organization.0)
+    let sql = of_organization(conn, organization)
         .one_of(" AND payout_id", payouts)
         .push(" ORDER BY issue_id")
         .for_update();
@@ -131,10 +130,7 @@ pub(crate) async fn lock<C: ConnectionTrait>(
     organization: OrganizationId,
     issue: IssueId,
 ) -> Result<Option<BountyPayment>, StoreError> {
-    let sql = Sql::new(conn.get_database_backend(), SELECT)
-        .bind(" WHERE organization_id = ", organization.0)
-        .bind(" AND issue_id = ", issue.0)
-        .for_update();
+    let sql = of_organization(conn, organization).bind(" AND issue_id = ", issue.0).for_update();
     only(sql.one(conn).await?.as_ref())
 }
 

@@ -26,6 +26,26 @@ pub(crate) struct NewAttempt {
     pub(crate) at: Timestamp,
 }
 
+impl NewAttempt {
+    /// The transfer of a payout that follows the one with this number.
+    pub(crate) fn after(
+        last: Option<&i64>,
+        payout: &Payout,
+        account: String,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            payout: payout.id.0,
+            number: last.map_or(1, |last| last + 1),
+            rail: payout.method.map(Method::as_str).unwrap_or_default().to_owned(),
+            account,
+            minor: payout.amount.minor(),
+            currency: payout.amount.currency().code(),
+            at,
+        }
+    }
+}
+
 /// Adds the first attempt of each payout, audit and events.
 pub(super) fn start(
     ctx: &Ctx,
@@ -202,20 +222,20 @@ pub(super) fn moved(
     entry.because(reason.map(str::to_owned))
 }
 
-/// The number of the last attempt of a payout; 0 if there was none.
-pub(crate) async fn last_number<C: ConnectionTrait>(
+/// The number of the newest attempt of each of these payouts that has any.
+pub(crate) async fn last_numbers<C: ConnectionTrait>(
     conn: &C,
     organization: OrganizationId,
-    payout: PayoutId,
-) -> Result<i64, DbErr> {
-    let text = "SELECT CAST(COALESCE(MAX(number), 0) AS BIGINT) FROM attempts \
-                WHERE organization_id = ";
-    let rows = Sql::new(conn.get_database_backend(), "")
-        .bind(text, organization.0)
-        .bind(" AND payout_id = ", payout.0)
-        .rows(conn)
-        .await?;
-    rows.first().map_or(Ok(0), |row| row.try_get_by_index(0))
+    payouts: Vec<Uuid>,
+) -> Result<HashMap<PayoutId, i64>, DbErr> {
+    let text = "SELECT payout_id, MAX(number) FROM attempts WHERE organization_id = ";
+    let sql = Sql::new(conn.get_database_backend(), "").bind(text, organization.0);
+    let sql = sql.one_of(" AND payout_id", payouts).push(" GROUP BY payout_id");
+    let rows = sql.rows(conn).await?;
+    let number = |row: &sea_orm::QueryResult| {
+        Ok((PayoutId(row.try_get_by_index(0)?), row.try_get_by_index(1)?))
+    };
+    rows.iter().map(number).collect()
 }
 
 /// Writes inside a transaction that a failed payout is tried once more. Its items are live again;
@@ -229,7 +249,8 @@ pub(crate) async fn retry(
     account: String,
 ) -> Result<(), WriteError> {
     let (organization, backend) = (ctx.organization(), tx.conn().get_database_backend());
-    let last = last_number(tx.conn(), organization, payout.id).await?;
+    let numbers = last_numbers(tx.conn(), organization, vec![payout.id.0]).await?;
+    let attempt = NewAttempt::after(numbers.get(&payout.id), payout, account, ctx.now);
     Sql::new(backend, "UPDATE payout_items SET live = true")
         .bind(" WHERE organization_id = ", organization.0)
         .bind(" AND payout_id = ", payout.id.0)
@@ -250,15 +271,6 @@ pub(crate) async fn retry(
             .set("updated_at", Column::same_time(Some(ctx.now)))
             .only_where("t.status = 'approved' AND t.payout_id IS NULL"),
     );
-    let attempt = NewAttempt {
-        payout: payout.id.0,
-        number: last + 1,
-        rail: payout.method.map(Method::as_str).unwrap_or_default().to_owned(),
-        account,
-        minor: payout.amount.minor(),
-        currency: payout.amount.currency().code(),
-        at: ctx.now,
-    };
     set.insert(insert_attempts(ctx, &[attempt]));
     tell_payout(ctx, &mut journal, payout, Some(from), source_of(held));
     journal.write_to(ctx, &mut set);

@@ -199,3 +199,22 @@ async fn on_postgresql_a_batch_is_one_statement() {
         assert_eq!(world.number(&sql).await, 1);
     }
 }
+
+#[tokio::test]
+async fn a_batch_takes_three_statements_and_asks_issues_once_whatever_its_size() {
+    for world in worlds().await {
+        if !world.db.is_postgres() {
+            continue;
+        }
+        for size in [1, 100, 1_000] {
+            let issues: Vec<_> = (0..size).map(|_| world.issue(5)).collect();
+            let mut request = batch(vec![group(&issues)]);
+            request.request_id = format!("key {size}");
+            let (statements, calls) = (world.db.statements(), world.facts.calls());
+            paid(world.batch(request).await.unwrap());
+            // What is asked for above certain amounts, the earnings, and the set that pays them.
+            assert_eq!(world.db.statements() - statements, 3, "{size} issues");
+            assert_eq!(world.facts.calls() - calls, 1, "{size} issues");
+        }
+    }
+}
