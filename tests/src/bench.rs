@@ -2,9 +2,11 @@
 
 pub mod control;
 pub mod floor;
+pub mod gateway;
 pub mod pay;
 pub mod plan;
 pub mod report;
 pub mod same_schema;
 pub mod schedules;
+pub mod sse;
 pub mod triage;

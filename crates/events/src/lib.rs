@@ -155,6 +155,8 @@ pub mod queue {
             "plan.*",
             "payout_schedule.*",
             "escrow_hold.*",
+            "charge.*",
+            "pre_fund.*",
             "cycle.updated",
             "product.updated",
             "member.updated",
