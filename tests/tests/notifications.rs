@@ -159,7 +159,10 @@ async fn open_streams_keep_no_work_out() {
     const PLACES: u32 = 4;
     for (store, bus) in BOTH {
         let world =
-            World::start_with(store, bus, |config| config.grpc.max_in_flight = PLACES).await;
+            World::start_with(store, bus, |config| {
+                (config.grpc.max_in_flight, config.grpc.max_standing) = (PLACES, PLACES);
+            })
+            .await;
         let shop = Shop::open(&world).await;
         let mut streams = Vec::new();
         for _ in 0..PLACES {

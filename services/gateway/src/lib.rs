@@ -10,6 +10,7 @@ mod edge;
 mod extract;
 mod idempotency;
 mod keys;
+mod lanes;
 mod limits;
 mod oidc;
 mod openapi;

@@ -51,11 +51,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::edge::{MAX_IN_FLIGHT, histogram};
 use crate::keys::KeyRing;
+use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::oidc::Oidc;
-
-/// Streams that are open at once. Less than a service allows on one connection (256).
-const MAX_STREAMS: usize = 200;
 
 /// Uploads that are under way at once: each may take minutes, and some memory of the service.
 const MAX_UPLOADS: usize = 64;
@@ -80,15 +78,12 @@ pub(crate) struct Shared {
     pub(crate) metrics: Router,
     /// Cancelled when the gateway is to stop.
     pub(crate) shutdown: CancellationToken,
-    /// Places for streams that stay open; see [`MAX_STREAMS`].
-    pub(crate) streams: Arc<Semaphore>,
+    /// Connections for streams that stay open, so that they do not take the places of calls.
+    pub(crate) lanes: Lanes,
     /// Places for uploads; see [`MAX_UPLOADS`].
     pub(crate) uploads: Arc<Semaphore>,
     issues: Client,
-    /// A connection of its own for streams that stay open, so that they do not take the places of
-    /// calls on the other one.
-    watching: Client,
-    /// The same for files, whose bytes would stand before the calls.
+    /// A connection of their own for files, whose bytes would stand before the calls.
     files: Client,
     payouts: Client,
     balance: Client,
@@ -124,10 +119,9 @@ impl Gateway {
             ],
             metrics: telemetry::routes(&started.metrics, Vec::new()),
             shutdown: started.shutdown.clone(),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            lanes: Lanes::new(&config.issues.url, tls, config.gateway.max_streams)?,
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             issues: secured(&config.issues.url, tls)?,
-            watching: secured(&config.issues.url, tls)?,
             files: secured(&config.issues.url, tls)?,
             payouts: secured(&config.payouts.url, tls)?,
             balance: secured(&config.balance.url, tls)?,
@@ -158,7 +152,6 @@ clients! {
     reward_pools: RewardPoolServiceClient over issues,
     notifications: NotificationServiceClient over issues,
     attachments: AttachmentServiceClient over files,
-    watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
     accounts: PayoutAccountServiceClient over payouts,

@@ -22,6 +22,7 @@ mod impersonate;
 mod list_issues;
 mod list_pending_review;
 mod list_triage;
+mod listen;
 mod mark_read;
 mod member_cycles;
 mod mirror_payments;
@@ -49,6 +50,7 @@ mod watch;
 mod webhooks;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use quittance_chassis::db::{Db, Idempotency, Insert, Tx};
 use quittance_kernel::{Ctx, CycleId, IssueId, Role};
@@ -118,6 +120,8 @@ pub struct Issues {
     insecure_webhooks: bool,
     /// Told when something is to be delivered.
     queued: Arc<Notify>,
+    /// Whether somebody looks for what other processes write.
+    listening: Arc<AtomicBool>,
 }
 
 /// An issue and what surrounds it.
@@ -216,8 +220,16 @@ impl Issues {
     #[must_use]
     pub fn new(db: Db, development: bool) -> Self {
         let (bell, shutdown) = (Bell::new(), CancellationToken::new());
-        let (files, queued) = (Files::default(), Arc::default());
-        Self { db, development, bell, files, shutdown, insecure_webhooks: false, queued }
+        Self {
+            db,
+            development,
+            bell,
+            files: Files::default(),
+            shutdown,
+            insecure_webhooks: false,
+            queued: Arc::default(),
+            listening: Arc::default(),
+        }
     }
 
     /// Keeps the bytes of attachments here.

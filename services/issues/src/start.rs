@@ -65,6 +65,7 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     let days = config.retention.read_notifications_days;
     let keeping = issues.keep_house(days, shutdown.clone());
     let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;
+    let listening = issues.listen_for_others(shutdown.clone());
     let delivering = webhooks::spawn(&config.webhooks, &issues, shutdown.clone())?;
     let mailing = mail::spawn(&config.mail, &issues, shutdown.clone())?;
     let handler = Arc::new(issues.clone());
@@ -87,14 +88,16 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         let ended = server.serve(listener, grpc::routes(&issues), shutdown.clone()).await;
         // A server that ended by itself takes the rest of the service with it.
         shutdown.cancel();
-        let (consumed, relayed, mailed, kept, swept, queued, delivered) =
-            tokio::join!(consuming, relaying, mailing, keeping, sweeping, queueing, delivering);
+        let (consumed, relayed, mailed, kept, swept) =
+            tokio::join!(consuming, relaying, mailing, keeping, sweeping);
+        let (queued, delivered, listened) = tokio::join!(queueing, delivering, listening);
         // Told to stop as the others were; what they have written last is sealed by then or later.
         sealing.await.context("the sealer panicked")?;
         ended?;
         kept.context("the housekeeping panicked")?;
         swept.context("the sweep panicked")?;
         mailed.context("the mailer panicked")?;
+        listened.context("who listens for other processes panicked")?;
         queued.context("the consumer of webhooks panicked")?;
         delivered.context("the courier of webhooks panicked")?;
         consumed.context("the consumer panicked")?;

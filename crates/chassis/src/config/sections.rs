@@ -111,6 +111,8 @@ section! {
         /// How many proxies of one's own stand before the gateway. The address of a client is the one that the outermost of them
         /// has appended to `X-Forwarded-For`. 0: the header is not believed.
         trusted_proxies: u32 = 0,
+        /// Streams of events that are open at once; more are refused.
+        max_streams: u32 = 10_000,
         /// Other sites whose pages may ask this one, such as `https://ops.example.com`, separated by commas. None when empty.
         cors_origins: String = String::new(),
     }
@@ -166,6 +168,8 @@ section! {
     Grpc {
         /// Calls that a service works on at once; more are refused with `RESOURCE_EXHAUSTED`.
         max_in_flight: u32 = 512,
+        /// Calls that stand and mostly wait, such as streams of notifications; more are refused. The streams of all gateways.
+        max_standing: u32 = 20_000,
         /// Seconds for a call that brings no deadline of its own.
         default_deadline_seconds: u64 = 30,
         /// Seconds after which a connection is closed, so that clients spread over new replicas.

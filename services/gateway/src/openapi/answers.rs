@@ -29,7 +29,9 @@ pub(super) fn refusals(operation: &mut Operation, method: &str, path: &str, secu
         (takes(&ParameterIn::Header, "If-Match"), StatusCode::PRECONDITION_FAILED),
         (has_body, StatusCode::PAYLOAD_TOO_LARGE),
         (has_body, StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (path.starts_with("/api"), StatusCode::URI_TOO_LONG),
         (writes, StatusCode::UNPROCESSABLE_ENTITY),
+        (path.starts_with("/api"), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
         (path.starts_with("/api"), StatusCode::TOO_MANY_REQUESTS),
         (true, StatusCode::INTERNAL_SERVER_ERROR),
         (true, StatusCode::SERVICE_UNAVAILABLE),
@@ -52,7 +54,7 @@ fn answer(status: StatusCode) -> Response {
 }
 
 /// A problem document.
-pub(super) fn refusal(description: &str) -> Response {
+fn refusal(description: &str) -> Response {
     let problem = RefOr::Ref(Ref::from_schema_name(ProblemDocument::name()));
     ResponseBuilder::new()
         .description(description)

@@ -58,7 +58,7 @@ async fn events(
 ) -> Result<Response, Problem> {
     // Not a place among the requests that are worked on: a stream mostly waits, and many that wait
     // must not keep work out.
-    let place = gateway.streams.clone().try_acquire_owned().map_err(|_| {
+    let (mut notifications, place) = gateway.lanes.take().ok_or_else(|| {
         let detail = "too many streams at once, try again";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", detail)
     })?;
@@ -74,7 +74,7 @@ async fn events(
     let request = caller.request(wire::StreamNotificationsRequest {
         after_notification_id: last_event(&headers)?.map(|id| id.to_string()).unwrap_or_default(),
     });
-    let told = gateway.watching().stream_notifications(request).await?.into_inner();
+    let told = notifications.stream_notifications(request).await?.into_inner();
     let shutdown = gateway.shutdown.clone().cancelled_owned();
     let over = async move {
         tokio::select! {
