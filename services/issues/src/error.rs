@@ -186,7 +186,9 @@ impl Problem for Error {
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
             | Self::ApiKey(ApiKeyError::Full)
-            | Self::Webhook(WebhookError::Full) => Code::FailedPrecondition,
+            | Self::Webhook(WebhookError::Full | WebhookError::Disabled) => {
+                Code::FailedPrecondition
+            }
             Self::Rule(IssueError::SelfApproval(_) | IssueError::NotPermitted(_))
             | Self::Identity(IdentityError::EmailNotVerified)
             | Self::ApiKey(ApiKeyError::Roles | ApiKeyError::Viewing)
@@ -245,6 +247,7 @@ impl Problem for Error {
             Self::Impersonation(ImpersonationError::Chained)
             | Self::ApiKey(ApiKeyError::Viewing) => "IMPERSONATION_READ_ONLY",
             Self::Webhook(WebhookError::Full) => "WEBHOOKS_FULL",
+            Self::Webhook(WebhookError::Disabled) => "WEBHOOK_DISABLED",
             Self::Webhook(WebhookError::NoEndpoint) => "WEBHOOK_NOT_FOUND",
             Self::Webhook(WebhookError::NoDelivery) => "DELIVERY_NOT_FOUND",
             Self::ApiKey(ApiKeyError::Roles) => "API_KEY_ROLES",

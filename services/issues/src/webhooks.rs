@@ -3,12 +3,15 @@
 //! HTTP cannot promise "exactly once": a delivery is noted after the receiver has answered, so that none is
 //! lost, and a crash between the two sends it again, with the same `webhook-id`.
 
+mod deliver;
 mod send;
+mod shares;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use futures_util::future::join_all;
 use quittance_chassis::bus::{HandleError, Handler, Message, Subscription};
 use quittance_chassis::clock;
 use quittance_chassis::config::Webhooks;
@@ -16,22 +19,28 @@ use quittance_chassis::db::{Db, Tx};
 use quittance_chassis::problem::chain;
 use quittance_events::queue;
 use quittance_kernel::{Ctx, OrganizationId, Principal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::send::Sender;
+use self::shares::{EACH, Share, Shares};
 use crate::app::Issues;
-use crate::domain::webhook::{Outcome, pause};
 use crate::error::Error;
-use crate::store::delivery::{Due, State, Tried, claim, note};
-use crate::store::webhook::{hold, note_health, save};
+use crate::instruments;
+use crate::store::delivery::{Due, backlog, claim, ready};
 
-/// How many deliveries are under way at once. All of them end within a lease.
-const BATCH: u32 = 32;
+/// How many deliveries are under way at once.
+const AT_ONCE: usize = 64;
+
+/// What is claimed is sent at once, so that this is longer than any of it takes.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
 
 /// How often is looked when nothing was queued here: another process may have, or a pause is over.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often is counted what waits.
+const MEASURE: Duration = Duration::from_secs(10);
 
 /// How many events are in hand at once.
 const PREFETCH: u16 = 200;
@@ -58,74 +67,82 @@ pub(crate) fn spawn(
     issues: &Issues,
     shutdown: CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let courier = Courier { sender: Sender::new(config)?, issues: issues.clone() };
-    Ok(tokio::spawn(courier.run(shutdown)))
+    let sender = Sender::new(config)?;
+    let courier = Courier { sender, issues: issues.clone(), shares: Shares::default(), shutdown };
+    Ok(tokio::spawn(Arc::new(courier).run()))
 }
 
 struct Courier {
     sender: Sender,
     issues: Issues,
+    shares: Shares,
+    shutdown: CancellationToken,
 }
 
 impl Courier {
-    async fn run(self, shutdown: CancellationToken) {
-        while !shutdown.is_cancelled() {
-            match self.round().await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => tracing::error!(error = %chain(&error), "webhooks stand still"),
+    /// Claims and sends, each delivery in a task of its own, so that none waits for another one.
+    async fn run(self: Arc<Self>) {
+        let mut under_way = JoinSet::new();
+        let mut measured: Option<Instant> = None;
+        while !self.shutdown.is_cancelled() {
+            if measured.is_none_or(|at| MEASURE <= at.elapsed()) {
+                measured = Some(Instant::now());
+                self.measure().await;
             }
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = self.issues.queued().notified() => {}
-                () = tokio::time::sleep(POLL) => {}
+            let room = AT_ONCE.saturating_sub(under_way.len());
+            let claimed = self.take(room).await.unwrap_or_else(|error| {
+                tracing::error!(error = %chain(&error), "webhooks stand still");
+                Vec::new()
+            });
+            let more = !claimed.is_empty();
+            for (due, share) in claimed {
+                let courier = Arc::clone(&self);
+                under_way.spawn(async move { courier.deliver(due, share).await });
             }
+            if !more || AT_ONCE <= under_way.len() {
+                tokio::select! {
+                    () = self.shutdown.cancelled() => {}
+                    () = self.issues.queued().notified(), if under_way.len() < AT_ONCE => {}
+                    Some(done) = under_way.join_next() => ended(done),
+                    () = tokio::time::sleep(POLL) => {}
+                }
+            }
+            while let Some(done) = under_way.try_join_next() {
+                ended(done);
+            }
+        }
+        while let Some(done) = under_way.join_next().await {
+            ended(done);
         }
     }
 
-    /// Delivers what is due, all at once, each noted as soon as it is done. Whether there may be more.
-    async fn round(&self) -> Result<bool, Error> {
-        let tx = self.begin(OrganizationId(uuid::Uuid::nil())).await?;
-        let due = claim(&tx, LEASE, BATCH).await?;
+    /// Claims at most so much of what is due: little for each endpoint, and one at a time for one that fails.
+    async fn take(&self, room: usize) -> Result<Vec<(Due, Share)>, Error> {
+        let now = clock::now();
+        let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        let ready = ready(self.issues.db().conn(), now, self.shares.full(), limit).await?;
+        let mut left = room;
+        let mut shares = BTreeMap::new();
+        for one in ready {
+            let most = if one.failing { 1 } else { EACH };
+            let share = self.shares.left(one.endpoint, most).min(left);
+            left -= share;
+            if 0 < share {
+                shares.insert(one.endpoint, share);
+            }
+        }
+        if shares.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shares: Vec<(Uuid, usize)> = shares.into_iter().collect();
+        let tx = self.begin(OrganizationId(Uuid::nil())).await?;
+        let due = claim(&tx, LEASE, &shares).await?;
         tx.commit().await?;
-        let more = !due.is_empty();
-        let all = due.into_iter().map(|due| self.deliver(due));
-        let all: Vec<Result<(), Error>> = join_all(all).await;
-        all.into_iter().collect::<Result<(), Error>>()?;
-        Ok(more)
-    }
-
-    async fn deliver(&self, due: Due) -> Result<(), Error> {
-        let outcome = self.sender.send(&due, clock::now()).await;
-        let mut tx = self.begin(OrganizationId(due.organization_id)).await?;
-        let now = tx.ctx().now;
-        let (status, error) = match &outcome {
-            Outcome::Delivered(status) => (*status, String::new()),
-            Outcome::Failed { status, error } => (*status, error.clone()),
-            Outcome::Gone => (410, "the receiver is gone".to_owned()),
+        let taken = |due: Due| {
+            let share = self.shares.take(due.endpoint_id);
+            (due, share)
         };
-        let arrived = matches!(outcome, Outcome::Delivered(_));
-        let again = if outcome == Outcome::Gone { None } else { pause(due.tries) };
-        let (state, next_at) = match (arrived, again) {
-            (true, _) => (State::Delivered, now),
-            (false, Some(pause)) => (State::Pending, now + jittered(pause)),
-            (false, None) => (State::Failed, now),
-        };
-        note(&tx, due.id, &Tried { state, next_at, status, error: &error }).await?;
-        note_health(&tx, due.endpoint_id, arrived).await?;
-        if !arrived
-            && let Some(endpoint) = hold(&tx, due.endpoint_id).await?
-            && let Some(why) = endpoint.gives_up(&outcome, now)
-            && endpoint.enabled
-        {
-            let mut disabled = endpoint.clone();
-            disabled.enabled = false;
-            why.clone_into(&mut disabled.disabled_reason);
-            disabled.updated_at = now;
-            save(&mut tx, &endpoint, &disabled, "webhook_endpoint.disabled").await?;
-            tracing::warn!(endpoint.id = %endpoint.id, why, "a webhook endpoint is disabled");
-        }
-        Ok(tx.commit().await?)
+        Ok(due.into_iter().map(taken).collect())
     }
 
     async fn begin(&self, organization: OrganizationId) -> Result<Tx, Error> {
@@ -133,10 +150,23 @@ impl Courier {
         let ctx = Ctx::new(nobody, clock::now(), "webhooks".to_owned());
         Ok(Tx::begin(self.issues.db(), &ctx).await?)
     }
+
+    async fn measure(&self) {
+        match backlog(self.issues.db().conn()).await {
+            Ok(backlog) => {
+                let late = backlog.due_since.map_or(TimeDelta::zero(), |since| clock::now() - since);
+                instruments::webhooks(backlog.waiting, late.to_std().unwrap_or_default());
+            }
+            Err(error) => tracing::debug!(%error, "what waits for webhooks is not known"),
+        }
+    }
 }
 
-/// A tenth more or less, so that what failed together does not come back together.
-fn jittered(pause: TimeDelta) -> TimeDelta {
-    let tenth = pause.num_milliseconds() / 10;
-    pause + TimeDelta::milliseconds(rand::random_range(-tenth..=tenth))
+fn ended(done: Result<Result<(), Error>, JoinError>) {
+    match done {
+        Ok(Ok(())) => {}
+        // It is sent again when its lease is over.
+        Ok(Err(error)) => tracing::error!(error = %chain(&error), "a delivery was not noted"),
+        Err(error) => tracing::error!(%error, "a delivery panicked"),
+    }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::extract::{Body, Params, Segments};
+use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
 use crate::reply::{IfMatch, Reply, required};
 use crate::rest::shapes::{Id, Page, some, time};
@@ -117,25 +118,29 @@ struct MadeWebhook {
     path = "/api/admin/webhooks",
     operation_id = "createWebhook",
     tag = "webhooks",
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = NewWebhook,
     responses((status = 201, body = MadeWebhook))
 )]
 async fn create(
     caller: Caller,
     State(gateway): State<Gateway>,
+    key: IdempotencyKey,
     Body(body): Body<NewWebhook>,
 ) -> Result<Reply<MadeWebhook>, Problem> {
-    let request = caller.request(wire::CreateEndpointRequest {
+    let message = wire::CreateEndpointRequest {
+        request_id: key.request_id(),
         url: body.url,
         description: body.description.unwrap_or_default(),
         kinds: body.events.unwrap_or_default(),
-    });
-    let reply = gateway.webhooks().create_endpoint(request).await?.into_inner();
+    };
+    let made = gateway.webhooks().create_endpoint(key.request(&caller, message)).await?;
+    let (metadata, reply, _) = made.into_parts();
     let webhook = Webhook::from(required(reply.endpoint, "endpoint")?);
     let (place, version) =
         (format!("/api/admin/webhooks/{}", webhook.id.as_str()), webhook.version);
     let made = MadeWebhook { webhook, secret: reply.secret };
-    Ok(Reply::created(&place, made).version(version))
+    Ok(Reply::created(&place, made).version(version).remembered(&metadata))
 }
 
 /// Gets a webhook.
@@ -166,13 +171,18 @@ struct WebhookChange {
     enabled: Option<bool>,
 }
 
-/// Changes a webhook. What is absent stays.
+/// Changes a webhook. What is absent stays. What waits for one that is disabled is given up, and can be
+/// replayed once it is enabled.
 #[utoipa::path(
     patch,
     path = "/api/admin/webhooks/{id}",
     operation_id = "updateWebhook",
     tag = "webhooks",
-    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(
+        ("id" = Uuid, Path),
+        ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)
+    ),
     request_body = WebhookChange,
     responses((status = 200, body = Webhook))
 )]
@@ -181,19 +191,22 @@ async fn change(
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
     IfMatch(version): IfMatch,
+    key: IdempotencyKey,
     Body(body): Body<WebhookChange>,
 ) -> Result<Reply<Webhook>, Problem> {
-    let request = caller.request(wire::UpdateEndpointRequest {
+    let message = wire::UpdateEndpointRequest {
+        request_id: key.request_id(),
         endpoint_id: id.to_string(),
         version,
         url: body.url,
         description: body.description,
         kinds: body.events.map(|kinds| wire::KindList { kinds }),
         enabled: body.enabled,
-    });
-    let changed = gateway.webhooks().update_endpoint(request).await;
+    };
+    let changed = gateway.webhooks().update_endpoint(key.request(&caller, message)).await;
     let changed = changed.map_err(|status| Problem::from(status).of_version(version))?;
-    reply(changed.into_inner().endpoint)
+    let (metadata, changed, _) = changed.into_parts();
+    Ok(reply(changed.endpoint)?.remembered(&metadata))
 }
 
 /// Removes a webhook. What was not delivered never will be.
@@ -285,7 +298,7 @@ async fn deliveries(
     Ok(Json(Page::of(reply.deliveries, reply.next_page_token)))
 }
 
-/// Delivers an event again, with the `webhook-id` that it had.
+/// Delivers an event again, with the `webhook-id` that it had. Not to a webhook that is disabled.
 #[utoipa::path(
     post,
     path = "/api/admin/webhooks/{id}/deliveries/{deliveryId}/replay",

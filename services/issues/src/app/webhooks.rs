@@ -9,11 +9,15 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::page::Cursor;
-use super::{Issues, Page, Paging, expect_version};
+use super::{Answer, Issues, Page, Paging, expect_version};
 use crate::domain::webhook::{Endpoint, EndpointPatch, MOST, WebhookError};
 use crate::error::Error;
-use crate::store::delivery::{Delivery, NewDelivery, again, list as deliveries, queue as enqueue};
-use crate::store::webhook::{find, hold, insert, list, listening, remove, save};
+use crate::store::delivery::{
+    Delivery, NewDelivery, again, give_up, list as deliveries, queue as enqueue,
+};
+use crate::store::webhook::{
+    find, hold, insert, list, listening, listening_still, remove, save, wake,
+};
 
 /// What every secret begins with (Standard Webhooks).
 pub(crate) const SECRET: &str = "whsec_";
@@ -33,6 +37,7 @@ impl Issues {
         &self,
         ctx: &Ctx,
         new: &NewEndpoint,
+        answer: Answer<(Endpoint, SecretString)>,
     ) -> Result<(Endpoint, SecretString), Error> {
         let insecure = self.insecure_webhooks;
         let endpoint = Endpoint::add(&new.url, &new.description, &new.kinds, insecure, ctx.now)?;
@@ -44,8 +49,10 @@ impl Issues {
             return Err(WebhookError::Full.into());
         }
         insert(&mut tx, &endpoint, &secret).await?;
+        let made = (endpoint, secret.into());
+        answer.leave(&tx, &made).await?;
         tx.commit().await?;
-        Ok((endpoint, secret.into()))
+        Ok(made)
     }
 
     /// Lists the addresses of the caller's organization.
@@ -61,19 +68,24 @@ impl Issues {
         Ok(found.ok_or(WebhookError::NoEndpoint)?)
     }
 
-    /// Changes one.
+    /// Changes one. What waits for one that is disabled is given up; it can be replayed.
     #[tracing::instrument(name = "webhooks.update", skip_all, fields(endpoint.id = %id))]
     pub async fn update_endpoint(
         &self,
         ctx: &Ctx,
         id: Uuid,
         patch: &EndpointPatch,
+        answer: Answer<Endpoint>,
     ) -> Result<Endpoint, Error> {
         let mut tx = Tx::begin(&self.db, ctx).await?;
         let before = hold(&tx, id).await?.ok_or(WebhookError::NoEndpoint)?;
         expect_version(patch.version, before.version)?;
         let after = before.clone().change(patch, self.insecure_webhooks, ctx.now)?;
         save(&mut tx, &before, &after, "webhook_endpoint.updated").await?;
+        if !after.enabled {
+            give_up(&tx, id, "the endpoint was disabled").await?;
+        }
+        answer.leave(&tx, &after).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -84,6 +96,7 @@ impl Issues {
         let mut tx = Tx::begin(&self.db, ctx).await?;
         let endpoint = hold(&tx, id).await?.ok_or(WebhookError::NoEndpoint)?;
         remove(&mut tx, &endpoint).await?;
+        give_up(&tx, id, "the endpoint was removed").await?;
         Ok(tx.commit().await?)
     }
 
@@ -102,7 +115,7 @@ impl Issues {
         Ok(cursor.page(rows, |row| (row.created_at, row.id)))
     }
 
-    /// Delivers an event again.
+    /// Delivers an event again, soon: whoever asks for it has a receiver that is well.
     #[tracing::instrument(name = "webhooks.replay", skip_all, fields(delivery.id = %id))]
     pub async fn replay_delivery(
         &self,
@@ -111,7 +124,11 @@ impl Issues {
         id: Uuid,
     ) -> Result<Delivery, Error> {
         let tx = Tx::begin(&self.db, ctx).await?;
-        hold(&tx, endpoint).await?.ok_or(WebhookError::NoEndpoint)?;
+        let held = hold(&tx, endpoint).await?.ok_or(WebhookError::NoEndpoint)?;
+        if !held.enabled {
+            return Err(WebhookError::Disabled.into());
+        }
+        wake(&tx, endpoint).await?;
         let delivery = again(&tx, endpoint, id).await?.ok_or(WebhookError::NoDelivery)?;
         tx.commit().await?;
         self.queued.notify_one();
@@ -123,32 +140,39 @@ impl Issues {
     pub async fn queue_deliveries(&self, messages: &[Message]) -> Result<(), Error> {
         let organizations: std::collections::BTreeSet<Uuid> =
             messages.iter().map(|message| message.organization).collect();
-        let endpoints = listening(self.db.conn(), organizations.into_iter().collect()).await?;
-        let new: Vec<NewDelivery> = messages
-            .iter()
-            .flat_map(|message| {
-                let wanted = endpoints.iter().filter(|(organization, endpoint)| {
-                    *organization == message.organization && endpoint.wants(&message.kind)
-                });
-                wanted.map(|(organization, endpoint)| NewDelivery {
-                    organization: *organization,
-                    endpoint: endpoint.id,
-                    event: message.id,
-                    kind: message.kind.clone(),
-                    // Events are JSON, hence UTF-8.
-                    body: String::from_utf8_lossy(&message.body).into_owned(),
-                })
-            })
-            .collect();
-        if new.is_empty() {
+        let organizations: Vec<Uuid> = organizations.into_iter().collect();
+        let endpoints = listening(self.db.conn(), organizations.clone()).await?;
+        if wanted(messages, &endpoints).next().is_none() {
             return Ok(());
         }
         let nobody = Principal::service(OrganizationId(Uuid::nil()));
         let ctx = Ctx::new(nobody, clock::now(), queue::WEBHOOKS.name.to_owned());
         let tx = Tx::begin(&self.db, &ctx).await?;
-        enqueue(&tx, new).await?;
+        // Held, so that nothing is queued behind whoever gives up what waits for one.
+        let endpoints = listening_still(&tx, organizations).await?;
+        enqueue(&tx, wanted(messages, &endpoints).collect()).await?;
         tx.commit().await?;
         self.queued.notify_one();
         Ok(())
     }
+}
+
+/// What is to be delivered: each event to each endpoint of its organization that wants it.
+fn wanted(
+    messages: &[Message],
+    endpoints: &[(Uuid, Endpoint)],
+) -> impl Iterator<Item = NewDelivery> {
+    messages.iter().flat_map(move |message| {
+        let wanted = endpoints.iter().filter(move |(organization, endpoint)| {
+            *organization == message.organization && endpoint.wants(&message.kind)
+        });
+        wanted.map(move |(organization, endpoint)| NewDelivery {
+            organization: *organization,
+            endpoint: endpoint.id,
+            event: message.id,
+            kind: message.kind.clone(),
+            // Events are JSON, hence UTF-8.
+            body: String::from_utf8_lossy(&message.body).into_owned(),
+        })
+    })
 }

@@ -39,6 +39,8 @@ pub enum WebhookError {
     NoEndpoint,
     #[error("there is no such delivery")]
     NoDelivery,
+    #[error("the endpoint is disabled; enable it first")]
+    Disabled,
 }
 
 /// An address that is told of events.
@@ -53,6 +55,10 @@ pub struct Endpoint {
     /// Why we disabled it; empty otherwise.
     pub disabled_reason: String,
     pub failing_since: Option<Timestamp>,
+    /// How often it has failed since then; what failed together counts once.
+    pub failures: i64,
+    /// Until when nothing is sent to it.
+    pub rests_until: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: i64,
@@ -99,6 +105,8 @@ impl Endpoint {
             enabled: true,
             disabled_reason: String::new(),
             failing_since: None,
+            failures: 0,
+            rests_until: None,
             created_at: now,
             updated_at: now,
             version: 1,
@@ -125,7 +133,7 @@ impl Endpoint {
         if let Some(enabled) = patch.enabled {
             after.enabled = enabled;
             after.disabled_reason.clear();
-            after.failing_since = None;
+            (after.failing_since, after.failures, after.rests_until) = (None, 0, None);
         }
         Ok(after)
     }
@@ -134,6 +142,25 @@ impl Endpoint {
     #[must_use]
     pub fn wants(&self, kind: &str) -> bool {
         self.kinds.is_empty() || self.kinds.iter().any(|wanted| fits(wanted, kind))
+    }
+
+    /// How long it is left alone after one more failure.
+    #[must_use]
+    pub fn rest(&self) -> TimeDelta {
+        let done = usize::try_from(self.failures).unwrap_or(usize::MAX);
+        PAUSES[done.min(PAUSES.len() - 1)]
+    }
+
+    /// Takes note of a failure: it is left alone for so long, all of what waits for it. A failure while it
+    /// rests is of something that was sent before.
+    #[must_use]
+    pub fn failed(self, now: Timestamp, rest: TimeDelta) -> Self {
+        let failing_since = self.failing_since.or(Some(now));
+        if self.rests_until.is_some_and(|until| now < until) {
+            return Self { failing_since, ..self };
+        }
+        let failures = self.failures.saturating_add(1);
+        Self { failing_since, failures, rests_until: Some(now + rest), ..self }
     }
 
     /// Why it has to be disabled after a failure, if it has.
@@ -173,13 +200,18 @@ fn address(text: &str, insecure: bool) -> Result<String, FieldError> {
     Ok(text.to_owned())
 }
 
+/// Whether anybody can be told of events of a type: some are of no organization.
+fn is_told(kind: &str) -> bool {
+    quittance_events::queue::WEBHOOKS.kinds.iter().any(|told| fits(told, kind))
+}
+
 /// Reads types of events.
 fn known(kinds: &[String]) -> Result<Vec<String>, FieldError> {
     if MAX_KINDS < kinds.len() {
         return Err(FieldError::new("kinds", format!("must have at most {MAX_KINDS} entries")));
     }
     for (place, kind) in kinds.iter().enumerate() {
-        if !quittance_events::kind::ALL.iter().any(|known| fits(kind, known)) {
+        if !quittance_events::kind::ALL.iter().any(|known| fits(kind, known) && is_told(known)) {
             let detail = "must be a type of events, or the beginning of some and `.*`";
             return Err(FieldError::new(format!("kinds[{place}]"), detail));
         }

@@ -1,11 +1,12 @@
 use quittance_chassis::grpc::{caller, detached};
 use quittance_proto::issues::v1 as proto;
 use quittance_proto::issues::v1::webhook_service_server::WebhookService;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::convert;
+use super::once::Once;
 use crate::app::{Issues, NewEndpoint, Paging};
 use crate::domain::text::FieldError;
 use crate::domain::webhook::{Endpoint, EndpointPatch};
@@ -58,14 +59,25 @@ impl WebhookService for Issues {
         request: Request<proto::CreateEndpointRequest>,
     ) -> Result<Response<proto::CreateEndpointResponse>, Status> {
         let ctx = caller(&request)?.ctx;
-        let proto::CreateEndpointRequest { url, description, kinds } = request.into_inner();
-        let new = NewEndpoint { url, description, kinds };
-        let issues = self.clone();
-        let work = async move { Issues::create_endpoint(&issues, &ctx, &new).await };
-        let (made, secret) = detached(work).await?;
-        let secret = secret.expose_secret().to_owned();
-        let endpoint = Some(endpoint(&made));
-        Ok(Response::new(proto::CreateEndpointResponse { endpoint, secret }))
+        let message = request.into_inner();
+        let new = NewEndpoint {
+            url: message.url.clone(),
+            description: message.description.clone(),
+            kinds: message.kinds.clone(),
+        };
+        let once = Once::new(self, &ctx, "CreateEndpoint", message)?;
+        detached(once.run(
+            |(made, secret): &(Endpoint, SecretString)| proto::CreateEndpointResponse {
+                endpoint: Some(endpoint(made)),
+                // It stands in the database anyway, to sign with.
+                secret: secret.expose_secret().to_owned(),
+            },
+            move |issues, ctx, answer| {
+                let new = new.clone();
+                async move { Issues::create_endpoint(&issues, &ctx, &new, answer).await }
+            },
+        ))
+        .await
     }
 
     async fn list_endpoints(
@@ -97,15 +109,20 @@ impl WebhookService for Issues {
         let id = id("endpoint_id", &message.endpoint_id)?;
         let patch = EndpointPatch {
             version: message.version,
-            url: message.url,
-            description: message.description,
-            kinds: message.kinds.map(|list| list.kinds),
+            url: message.url.clone(),
+            description: message.description.clone(),
+            kinds: message.kinds.clone().map(|list| list.kinds),
             enabled: message.enabled,
         };
-        let issues = self.clone();
-        let work = async move { Issues::update_endpoint(&issues, &ctx, id, &patch).await };
-        let endpoint = Some(endpoint(&detached(work).await?));
-        Ok(Response::new(proto::UpdateEndpointResponse { endpoint }))
+        let once = Once::new(self, &ctx, "UpdateEndpoint", message)?;
+        detached(once.run(
+            |changed| proto::UpdateEndpointResponse { endpoint: Some(endpoint(changed)) },
+            move |issues, ctx, answer| {
+                let patch = patch.clone();
+                async move { Issues::update_endpoint(&issues, &ctx, id, &patch, answer).await }
+            },
+        ))
+        .await
     }
 
     async fn delete_endpoint(

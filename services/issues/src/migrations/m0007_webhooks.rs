@@ -24,8 +24,9 @@ const TABLES: &[&str] = &[
     "CREATE TABLE webhook_endpoints (id {uuid} NOT NULL PRIMARY KEY, \
      organization_id {uuid} NOT NULL, url text NOT NULL, description text NOT NULL, \
      secret text NOT NULL, kinds text NOT NULL, enabled bigint NOT NULL, \
-     disabled_reason text NOT NULL, failing_since {time}, created_at {time} NOT NULL, \
-     updated_at {time} NOT NULL, deleted_at {time}, version bigint NOT NULL)",
+     disabled_reason text NOT NULL, failing_since {time}, failures bigint NOT NULL, \
+     rests_until {time}, created_at {time} NOT NULL, updated_at {time} NOT NULL, \
+     deleted_at {time}, version bigint NOT NULL)",
     // Those of an organization that are there.
     "CREATE INDEX webhook_endpoints_organization ON webhook_endpoints (organization_id) \
      WHERE deleted_at IS NULL",
@@ -36,8 +37,9 @@ const TABLES: &[&str] = &[
      tries bigint NOT NULL, next_at {time} NOT NULL, created_at {time} NOT NULL, \
      delivered_at {time}, last_status bigint NOT NULL, last_error text NOT NULL, \
      CONSTRAINT webhook_deliveries_once UNIQUE (endpoint_id, event_id))",
-    // What is to be sent next.
-    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE state = 'pending'",
+    // What is to be sent next to an endpoint.
+    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_at, id) \
+     WHERE state = 'pending'",
     // The log of an endpoint, the newest first.
     "CREATE INDEX webhook_deliveries_log ON webhook_deliveries (endpoint_id, created_at, id)",
     // What is forgotten.

@@ -46,8 +46,12 @@ struct Row {
     last_error: String,
 }
 
-const SELECT: &str = "SELECT d.id, d.event_id, d.kind, d.state, d.tries, d.next_at, d.created_at, \
-    d.delivered_at, d.last_status, d.last_error FROM webhook_deliveries d WHERE ";
+/// While an endpoint rests, nothing is tried.
+const SELECT: &str = "SELECT d.id, d.event_id, d.kind, d.state, d.tries, \
+    CASE WHEN d.state = 'pending' AND d.next_at < e.rests_until THEN e.rests_until \
+    ELSE d.next_at END AS next_at, \
+    d.created_at, d.delivered_at, d.last_status, d.last_error FROM webhook_deliveries d \
+    JOIN webhook_endpoints e ON e.id = d.endpoint_id WHERE ";
 
 impl Row {
     fn read(self) -> Result<Delivery, StoreError> {
@@ -127,24 +131,71 @@ pub(crate) struct Due {
     pub(crate) secret: String,
 }
 
+/// An endpoint that is awake, and for which something is due.
+pub(crate) struct Ready {
+    pub(crate) endpoint: Uuid,
+    /// Whether the last thing that was sent to it did not arrive.
+    pub(crate) failing: bool,
+}
+
+#[derive(FromQueryResult)]
+struct ReadyRow {
+    id: Uuid,
+    failing_since: Option<DateTime<Utc>>,
+}
+
+/// Finds so many endpoints that can be sent something, none of `without`. Any of them, so that nobody
+/// always waits behind others.
+pub(crate) async fn ready<C: ConnectionTrait>(
+    conn: &C,
+    now: Timestamp,
+    without: Vec<Uuid>,
+    limit: u32,
+) -> Result<Vec<Ready>, StoreError> {
+    let text = "SELECT e.id, e.failing_since FROM webhook_endpoints e \
+        WHERE e.enabled = 1 AND e.deleted_at IS NULL";
+    let mut sql = Sql::new(conn.get_database_backend(), text);
+    sql.bind(" AND (e.rests_until IS NULL OR e.rests_until <= ", now)
+        .push(") AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id")
+        .bind(" AND d.state = 'pending' AND d.next_at <= ", now)
+        .push(")")
+        .one_of(" AND NOT e.id", without)
+        .bind(" ORDER BY random() LIMIT ", i64::from(limit));
+    let rows: Vec<ReadyRow> = sql.all(conn).await?;
+    let ready = |row: ReadyRow| Ready { endpoint: row.id, failing: row.failing_since.is_some() };
+    Ok(rows.into_iter().map(ready).collect())
+}
+
 #[derive(FromQueryResult)]
 struct Claimed {
     id: Uuid,
 }
 
-/// Takes what is due. Others take other rows; who dies with theirs leaves them when the lease is over.
-pub(crate) async fn claim(tx: &Tx, lease: TimeDelta, limit: u32) -> Result<Vec<Due>, StoreError> {
+/// Takes what is due for endpoints, so much for each, what waits longest first. Others take other rows; who
+/// dies with theirs leaves them when the lease is over.
+pub(crate) async fn claim(
+    tx: &Tx,
+    lease: TimeDelta,
+    shares: &[(Uuid, usize)],
+) -> Result<Vec<Due>, StoreError> {
     let (conn, now) = (tx.conn(), tx.ctx().now);
     let backend = conn.get_database_backend();
     let mut sql = Sql::new(backend, "UPDATE webhook_deliveries");
     sql.bind(" SET tries = tries + 1, next_at = ", now + lease)
         .push(" WHERE id IN (SELECT d.id FROM webhook_deliveries d WHERE d.state = 'pending'")
         .bind(" AND d.next_at <= ", now)
-        .push(" AND EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = d.endpoint_id")
-        .push(" AND e.enabled = 1 AND e.deleted_at IS NULL)")
-        .bind(" ORDER BY d.next_at LIMIT ", i64::from(limit));
+        .push(" AND d.id IN (");
+    for (place, (endpoint, share)) in shares.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { " UNION ALL " })
+            .push("SELECT s.id FROM (SELECT w.id FROM webhook_deliveries w")
+            .bind(" WHERE w.state = 'pending' AND w.endpoint_id = ", *endpoint)
+            .bind(" AND w.next_at <= ", now)
+            .bind(" ORDER BY w.next_at, w.id LIMIT ", i64::try_from(*share).unwrap_or(i64::MAX))
+            .push(") s");
+    }
+    sql.push(")");
     if backend == DbBackend::Postgres {
-        sql.push(" FOR UPDATE SKIP LOCKED");
+        sql.push(" FOR UPDATE OF d SKIP LOCKED");
     }
     sql.push(") RETURNING id");
     let claimed: Vec<Claimed> = sql.all(conn).await?;
@@ -167,7 +218,7 @@ pub(crate) struct Tried<'a> {
     pub(crate) error: &'a str,
 }
 
-/// Notes what became of a try.
+/// Notes what became of a try. What was given up meanwhile stays so, unless it has arrived after all.
 pub(crate) async fn note(tx: &Tx, id: Uuid, tried: &Tried<'_>) -> Result<(), StoreError> {
     let conn = tx.conn();
     let (state, delivered) = match tried.state {
@@ -181,9 +232,46 @@ pub(crate) async fn note(tx: &Tx, id: Uuid, tried: &Tried<'_>) -> Result<(), Sto
         .typed(", delivered_at = ", delivered, "timestamptz")
         .bind(", last_status = ", i64::from(tried.status))
         .bind(", last_error = ", tried.error)
-        .bind(" WHERE state = 'pending' AND id = ", id);
+        .bind(" WHERE id = ", id)
+        .push(if delivered.is_some() { " AND state <> 'delivered'" } else { " AND state = 'pending'" });
     sql.execute(conn).await?;
     Ok(())
+}
+
+/// Gives up what waits for an endpoint. Returns how much that was.
+pub(crate) async fn give_up(tx: &Tx, endpoint: Uuid, why: &str) -> Result<u64, StoreError> {
+    let conn = tx.conn();
+    let mut sql = Sql::new(conn.get_database_backend(), "UPDATE webhook_deliveries");
+    sql.bind(" SET state = 'failed', last_error = ", why)
+        .bind(" WHERE state = 'pending' AND endpoint_id = ", endpoint);
+    Ok(sql.execute(conn).await?)
+}
+
+/// How much is under way to all organizations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) waiting: u64,
+    /// Since when something is due for an endpoint that takes what it is sent.
+    pub(crate) due_since: Option<Timestamp>,
+}
+
+#[derive(FromQueryResult)]
+struct BacklogRow {
+    waiting: i64,
+    due_since: Option<DateTime<Utc>>,
+}
+
+/// Counts what waits.
+pub(crate) async fn backlog<C: ConnectionTrait>(conn: &C) -> Result<Backlog, StoreError> {
+    let text = "SELECT count(*) AS waiting, \
+        min(CASE WHEN e.failing_since IS NULL THEN d.next_at END) AS due_since \
+        FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id \
+        WHERE d.state = 'pending' AND e.enabled = 1 AND e.deleted_at IS NULL";
+    let sql = Sql::new(conn.get_database_backend(), text);
+    let row: Option<BacklogRow> = sql.one(conn).await?;
+    let row = row.unwrap_or(BacklogRow { waiting: 0, due_since: None });
+    let waiting = u64::try_from(row.waiting).unwrap_or_default();
+    Ok(Backlog { waiting, due_since: row.due_since })
 }
 
 /// Lists the deliveries of an endpoint, the newest first.

@@ -22,13 +22,16 @@ struct Row {
     enabled: i64,
     disabled_reason: String,
     failing_since: Option<DateTime<Utc>>,
+    failures: i64,
+    rests_until: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     version: i64,
 }
 
 const SELECT: &str = "SELECT e.id, e.organization_id, e.url, e.description, e.kinds, e.enabled, \
-    e.disabled_reason, e.failing_since, e.created_at, e.updated_at, e.version \
+    e.disabled_reason, e.failing_since, e.failures, e.rests_until, e.created_at, e.updated_at, \
+    e.version \
     FROM webhook_endpoints e WHERE e.deleted_at IS NULL";
 
 impl From<Row> for Endpoint {
@@ -42,6 +45,8 @@ impl From<Row> for Endpoint {
             enabled: row.enabled != 0,
             disabled_reason: row.disabled_reason,
             failing_since: row.failing_since,
+            failures: row.failures,
+            rests_until: row.rests_until,
             created_at: row.created_at,
             updated_at: row.updated_at,
             version: row.version,
@@ -67,6 +72,25 @@ pub(crate) async fn listening<C: ConnectionTrait>(
 ) -> Result<Vec<(Uuid, Endpoint)>, StoreError> {
     let mut sql = Sql::new(conn.get_database_backend(), SELECT);
     sql.push(" AND e.enabled = 1").one_of(" AND e.organization_id", organizations);
+    told(conn, sql).await
+}
+
+/// The same; nobody disables or removes them until the transaction ends.
+pub(crate) async fn listening_still(
+    tx: &Tx,
+    organizations: Vec<Uuid>,
+) -> Result<Vec<(Uuid, Endpoint)>, StoreError> {
+    let mut sql = Sql::new(tx.conn().get_database_backend(), SELECT);
+    sql.push(" AND e.enabled = 1")
+        .one_of(" AND e.organization_id", organizations)
+        .lock("KEY SHARE", "e");
+    told(tx.conn(), sql).await
+}
+
+async fn told<C: ConnectionTrait>(
+    conn: &C,
+    sql: Sql,
+) -> Result<Vec<(Uuid, Endpoint)>, StoreError> {
     let rows = sql.all::<Row, C>(conn).await?;
     Ok(rows.into_iter().map(|row| (row.organization_id, Endpoint::from(row))).collect())
 }
@@ -107,6 +131,7 @@ pub(crate) async fn insert(
         .column("kinds", Column::same_text(Some(&kinds)))
         .column("enabled", Column::same_i64(Some(endpoint.enabled.into())))
         .column("disabled_reason", Column::same_text(Some("")))
+        .column("failures", Column::same_i64(Some(endpoint.failures)))
         .column("created_at", Column::same_time(Some(endpoint.created_at)))
         .column("updated_at", Column::same_time(Some(endpoint.updated_at)))
         .column("version", Column::same_i64(Some(endpoint.version)));
@@ -132,6 +157,8 @@ pub(crate) async fn save(
             .set("enabled", Column::same_i64(Some(after.enabled.into())))
             .set("disabled_reason", Column::same_text(Some(&after.disabled_reason)))
             .set("failing_since", Column::same_time(after.failing_since))
+            .set("failures", Column::same_i64(Some(after.failures)))
+            .set("rests_until", Column::same_time(after.rests_until))
             .set("updated_at", Column::same_time(Some(after.updated_at))),
     );
     tx.write(set).await?;
@@ -153,15 +180,30 @@ pub(crate) async fn remove(tx: &mut Tx, endpoint: &Endpoint) -> Result<(), Store
     Ok(())
 }
 
-/// Notes since when nothing is delivered, or that something was. No decision, hence no version.
-pub(crate) async fn note_health(tx: &Tx, id: Uuid, arrived: bool) -> Result<(), StoreError> {
+/// Notes that something arrived. No decision, hence no version.
+pub(crate) async fn note_arrival(tx: &Tx, id: Uuid) -> Result<(), StoreError> {
     let mut sql = Sql::new(tx.conn().get_database_backend(), "UPDATE webhook_endpoints");
-    if arrived {
-        sql.bind(" SET failing_since = NULL WHERE failing_since IS NOT NULL AND id = ", id);
-    } else {
-        sql.bind(" SET failing_since = ", tx.ctx().now)
-            .bind(" WHERE failing_since IS NULL AND id = ", id);
-    }
+    sql.push(" SET failing_since = NULL, failures = 0, rests_until = NULL")
+        .bind(" WHERE failing_since IS NOT NULL AND id = ", id);
+    sql.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Lets one that rests be sent something at once. If that does not arrive, it rests again.
+pub(crate) async fn wake(tx: &Tx, id: Uuid) -> Result<(), StoreError> {
+    let mut sql = Sql::new(tx.conn().get_database_backend(), "UPDATE webhook_endpoints");
+    sql.push(" SET rests_until = NULL").bind(" WHERE rests_until IS NOT NULL AND id = ", id);
+    sql.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Notes a failure of one that is held. No decision either.
+pub(crate) async fn note_failure(tx: &Tx, after: &Endpoint) -> Result<(), StoreError> {
+    let mut sql = Sql::new(tx.conn().get_database_backend(), "UPDATE webhook_endpoints");
+    sql.typed(" SET failing_since = ", after.failing_since, "timestamptz")
+        .bind(", failures = ", after.failures)
+        .typed(", rests_until = ", after.rests_until, "timestamptz")
+        .bind(" WHERE id = ", after.id);
     sql.execute(tx.conn()).await?;
     Ok(())
 }

@@ -22,7 +22,7 @@ fn an_endpoint_is_told_what_it_asked_for() {
     ] {
         assert_eq!(some.wants(kind), wanted, "{kind}");
     }
-    for unknown in ["payouts.*", "payout.vanished", "*", ""] {
+    for unknown in ["payouts.*", "payout.vanished", "job.completed", "*", ""] {
         assert!(endpoint(&[unknown]).is_err(), "{unknown}");
     }
 }
@@ -82,11 +82,37 @@ fn it_is_tried_again_for_about_three_days() {
 }
 
 #[test]
+fn organizations_can_be_told_of_everything_but_jobs() {
+    let untold: Vec<_> = quittance_events::kind::ALL.iter().filter(|kind| !is_told(kind)).collect();
+    assert_eq!(untold, [&"job.completed"]);
+}
+
+#[test]
+fn an_endpoint_that_fails_is_left_alone_ever_longer_until_something_arrives() {
+    let mut failing = endpoint(&[]).unwrap();
+    let mut now = noon();
+    let mut rests = Vec::new();
+    for _ in 0..12 {
+        let rest = failing.rest();
+        failing = failing.failed(now, rest);
+        assert_eq!(failing.rests_until, Some(now + rest));
+        // What was sent before and fails now changes nothing.
+        let again = failing.clone().failed(now + TimeDelta::seconds(1), failing.rest());
+        assert_eq!(again, failing);
+        rests.push(rest);
+        now += rest;
+    }
+    assert_eq!((rests[0], rests[1]), (TimeDelta::seconds(5), TimeDelta::minutes(5)));
+    assert!(rests.is_sorted() && rests.ends_with(&[TimeDelta::hours(24); 3]), "{rests:?}");
+    assert_eq!((failing.failing_since, failing.failures), (Some(noon()), 12));
+}
+
+#[test]
 fn an_endpoint_that_takes_nothing_is_disabled() {
     let failed = Outcome::Failed { status: 500, error: String::new() };
     let mut endpoint = endpoint(&[]).unwrap();
     assert_eq!(endpoint.gives_up(&failed, noon()), None);
-    endpoint.failing_since = Some(noon());
+    endpoint = endpoint.failed(noon(), TimeDelta::hours(80));
     assert_eq!(endpoint.gives_up(&failed, noon() + TimeDelta::hours(71)), None);
     let late = noon() + TimeDelta::hours(72);
     assert!(endpoint.gives_up(&failed, late).is_some());
@@ -95,5 +121,5 @@ fn an_endpoint_that_takes_nothing_is_disabled() {
     // Whoever enables it forgives.
     let patch = EndpointPatch { enabled: Some(true), ..EndpointPatch::default() };
     let again = endpoint.change(&patch, false, late).unwrap();
-    assert_eq!((again.failing_since, again.version), (None, 2));
+    assert_eq!((again.failing_since, again.rests_until, again.version), (None, None, 2));
 }
