@@ -12,6 +12,7 @@ use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use system_tests::Shop;
@@ -125,6 +126,94 @@ async fn an_organization_is_told_of_its_events_signed_and_until_it_has_answered(
         spy.admin.get(&format!("{WEBHOOKS}/{id}")).await.refused(404, "WEBHOOK_NOT_FOUND");
         shop.tester.get(WEBHOOKS).await.refused(403, "ROLE_REQUIRED");
         assert!(!shop.admin.get(WEBHOOKS).await.text.contains("whsec_"));
+        world.close().await;
+    }
+}
+
+/// A receiver that takes connections and never says a word.
+async fn dead() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            held.push(connection);
+        }
+    });
+    url
+}
+
+fn states(log: &[Value]) -> Vec<&str> {
+    log.iter().map(|row| row["status"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_answers_holds_up_nobody_else() {
+    for (store, bus) in BOTH {
+        let world =
+            World::start_with(store, bus, |config| config.webhooks.allow_private = true).await;
+        let shop = Shop::open(&world).await;
+        let created = json!(["issue.created"]);
+        let silent = json!({ "url": dead().await, "events": created });
+        let silent = shop.admin.post(WEBHOOKS, silent).await.expect(201);
+        let (receiver, url) = Receiver::start(0).await;
+        let well = shop.admin.post(WEBHOOKS, json!({ "url": url, "events": created })).await;
+        let well = well.expect(201);
+        // More than one endpoint is sent at once, so that some of it waits.
+        let filed = 20;
+        for _ in 0..filed {
+            shop.file(&shop.tester, "low").await;
+        }
+        eventually("all deliveries", || async {
+            (receiver.arrived().len() == filed).then_some(())
+        })
+        .await;
+        // Nobody has given up waiting for the other one yet.
+        let id = silent["id"].as_str().unwrap();
+        let log = deliveries(&shop.admin, id).await;
+        assert_eq!((log.len(), states(&log)), (filed, vec!["pending"; filed]));
+        let tried = log.iter().filter(|row| row["tries"] == 1).count();
+        assert!((1..filed).contains(&tried), "{log:?}");
+        // Disabled, it is told nothing of what waits, unless it is enabled and somebody asks for that.
+        let path = format!("{WEBHOOKS}/{id}");
+        let off = json!({ "enabled": false });
+        let first = shop.admin.write_once(Method::PATCH, &path, "off", &off).await.expect(200);
+        let again = shop.admin.write_once(Method::PATCH, &path, "off", &off).await;
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(again.expect(200), first);
+        let log = deliveries(&shop.admin, id).await;
+        assert_eq!(states(&log), vec!["failed"; filed]);
+        assert_eq!(log[0]["lastError"], "the endpoint was disabled");
+        let replay = format!("{path}/deliveries/{}/replay", log[0]["id"].as_str().unwrap());
+        shop.admin.post(&replay, json!({})).await.refused(409, "WEBHOOK_DISABLED");
+        shop.admin.patch(&path, json!({ "enabled": true, "url": url })).await.expect(200);
+        shop.admin.post(&replay, json!({})).await.expect(200);
+        eventually("the replay", || async {
+            (receiver.arrived().len() == filed + 1).then_some(())
+        })
+        .await;
+        let well = format!("{WEBHOOKS}/{}", well["id"].as_str().unwrap());
+        shop.admin.delete(&well).await.expect(204);
+        shop.admin.get(&well).await.refused(404, "WEBHOOK_NOT_FOUND");
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_made_once_for_each_key_and_its_secret_is_the_same() {
+    for (store, bus) in BOTH {
+        let world = World::start(store, bus).await;
+        let shop = Shop::open(&world).await;
+        let new = json!({ "url": "https://example.com/hook" });
+        let first = shop.admin.post_once(WEBHOOKS, "one", &new).await.expect(201);
+        let again = shop.admin.post_once(WEBHOOKS, "one", &new).await;
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(again.expect(201), first);
+        let listed = shop.admin.get(WEBHOOKS).await.expect(200);
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+        let other = json!({ "url": "https://example.com/other" });
+        let reused = shop.admin.post_once(WEBHOOKS, "one", &other).await;
+        reused.refused(422, "IDEMPOTENCY_KEY_REUSED");
         world.close().await;
     }
 }

@@ -88,22 +88,20 @@ mod tests {
     const WITHOUT_KEY: &[(&str, &str)] = &[
         // Their answers hold a secret or a token, which must not be remembered.
         ("POST", "/api/me/api-keys"),
-        ("POST", "/api/admin/webhooks"),
         ("POST", "/api/admin/impersonate"),
         ("POST", "/api/auth/dev-token"),
         ("POST", "/api/auth/sign-in"),
-        // Marking twice is marking once; the same bytes at the same issue are one attachment.
+        // Marking twice is marking once; the same bytes are one attachment, or one statement; comparing
+        // changes nothing.
         ("POST", "/api/me/notifications/read"),
         ("POST", "/api/test-cycles/{id}/issues/{issueId}/attachments"),
-        // Each leads from one state to another, bound to a digest or a version, or stands for a slot: the
-        // second of two finds it done and changes nothing.
-        ("POST", "/api/admin/payout-plans/{id}/cancel"),
-        ("POST", "/api/admin/payout-plans/{id}/approve"),
-        ("POST", "/api/admin/payout-policies/{id}/confirm"),
-        ("PATCH", "/api/admin/webhooks/{id}"),
+        ("POST", "/api/admin/reconciliation/import"),
+        ("POST", "/api/admin/reconciliation"),
+        // The second of two finds that the money is on its way back.
+        ("POST", "/api/admin/payouts/{id}/refund"),
+        // With the same `webhook-id`, so that the receiver acts once.
         ("POST", "/api/admin/webhooks/{id}/deliveries/{deliveryId}/replay"),
-        ("PATCH", "/api/v2/payout-schedules/{id}"),
-        ("PATCH", "/api/v2/escrow-holds/{id}"),
+        // A slot is run once.
         ("POST", "/api/v2/payout-schedules/process-due"),
         ("POST", "/api/v2/escrow-holds/process-due"),
     ];

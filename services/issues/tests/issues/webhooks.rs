@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quittance_chassis::bus::Message;
-use quittance_issues::app::{DeliveryState, NewEndpoint, Paging};
+use quittance_issues::app::{Answer, DeliveryState, NewEndpoint, Paging};
 use quittance_issues::domain::webhook::{Endpoint, EndpointPatch};
 use quittance_kernel::Ctx;
 use secrecy::ExposeSecret as _;
@@ -16,7 +16,7 @@ async fn endpoint(world: &World, kinds: &[&str]) -> Endpoint {
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         ..NewEndpoint::default()
     };
-    world.issues.create_endpoint(&world.admin, &new).await.unwrap().0
+    world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.unwrap().0
 }
 
 fn message(of: &Ctx, kind: &str) -> Message {
@@ -52,13 +52,20 @@ async fn an_event_is_queued_once_for_each_endpoint_that_wants_it() {
         assert_eq!(log(&world, &all).await.len(), 2);
         assert_eq!(log(&world, &some).await, [("payout.paid".to_owned(), DeliveryState::Pending)]);
         assert_eq!(world.count("SELECT count(*) FROM webhook_deliveries").await, 3);
-        // Whoever is disabled or gone hears nothing more.
+        // Whoever is disabled or gone hears nothing more, and what waits is given up.
         let off = EndpointPatch { enabled: Some(false), ..EndpointPatch::default() };
-        world.issues.update_endpoint(&world.admin, all.id, &off).await.unwrap();
+        world.issues.update_endpoint(&world.admin, all.id, &off, Answer::forgotten()).await.unwrap();
         world.issues.delete_endpoint(&world.admin, some.id).await.unwrap();
         let more = [message(&world.admin, "payout.paid")];
         world.issues.queue_deliveries(&more).await.unwrap();
+        let given_up = "SELECT count(*) FROM webhook_deliveries WHERE state = 'failed' \
+                        AND last_error IN ('the endpoint was disabled', 'the endpoint was removed')";
+        assert_eq!(world.count(given_up).await, 3);
         assert_eq!(world.count("SELECT count(*) FROM webhook_deliveries").await, 3);
+        let row = world.issues.list_deliveries(&world.admin, all.id, &Paging::default()).await;
+        let row = row.unwrap().items.remove(0).id;
+        let refused = world.issues.replay_delivery(&world.admin, all.id, row).await;
+        assert_eq!(reason(refused), "WEBHOOK_DISABLED");
     }
 }
 
@@ -66,19 +73,19 @@ async fn an_event_is_queued_once_for_each_endpoint_that_wants_it() {
 async fn endpoints_belong_to_their_organization_and_their_secret_is_told_once() {
     for world in worlds().await {
         let new = NewEndpoint { url: "https://example.com/x".to_owned(), ..NewEndpoint::default() };
-        let (made, secret) = world.issues.create_endpoint(&world.admin, &new).await.unwrap();
+        let (made, secret) = world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.unwrap();
         assert!(secret.expose_secret().starts_with("whsec_"));
         let insecure = NewEndpoint { url: "http://example.com/x".to_owned(), ..new.clone() };
-        let refused = world.issues.create_endpoint(&world.admin, &insecure).await.map(|_| ());
+        let refused = world.issues.create_endpoint(&world.admin, &insecure, Answer::forgotten()).await.map(|_| ());
         assert_eq!(reason(refused), "INVALID_FIELD");
         let spy = foreigner(&world.issues).await;
         let patch = EndpointPatch { version: 9, ..EndpointPatch::default() };
         assert_eq!(reason(world.issues.get_endpoint(&spy, made.id).await), "WEBHOOK_NOT_FOUND");
-        let update = world.issues.update_endpoint(&spy, made.id, &patch).await;
+        let update = world.issues.update_endpoint(&spy, made.id, &patch, Answer::forgotten()).await;
         assert_eq!(reason(update), "WEBHOOK_NOT_FOUND");
         assert_eq!(reason(world.issues.delete_endpoint(&spy, made.id).await), "WEBHOOK_NOT_FOUND");
         assert!(world.issues.list_endpoints(&spy).await.unwrap().is_empty());
-        let stale = world.issues.update_endpoint(&world.admin, made.id, &patch).await;
+        let stale = world.issues.update_endpoint(&world.admin, made.id, &patch, Answer::forgotten()).await;
         assert_eq!(reason(stale), "STALE_VERSION");
         let nothing = world.issues.replay_delivery(&world.admin, made.id, Uuid::now_v7()).await;
         assert_eq!(reason(nothing), "DELIVERY_NOT_FOUND");
@@ -89,9 +96,9 @@ async fn endpoints_belong_to_their_organization_and_their_secret_is_told_once() 
         for place in 1..20 {
             let url = format!("https://example.com/{place}");
             let new = NewEndpoint { url, ..NewEndpoint::default() };
-            world.issues.create_endpoint(&world.admin, &new).await.unwrap();
+            world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.unwrap();
         }
-        let full = world.issues.create_endpoint(&world.admin, &new).await.map(|_| ());
+        let full = world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.map(|_| ());
         assert_eq!(reason(full), "WEBHOOKS_FULL");
     }
 }
