@@ -62,7 +62,8 @@ async fn failed(tx: &mut Tx, due: &Due, outcome: &Outcome) -> Result<&'static st
         None => (State::Failed, now),
     };
     note(tx, due.id, &Tried { state, next_at, status, error }).await?;
-    if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.enabled) {
+    // What failed at an address that it has no more says nothing of it.
+    if let Some(endpoint) = endpoint.filter(|now| now.enabled && now.url == due.url) {
         note_health(tx, endpoint, outcome).await?;
     }
     Ok(if state == State::Failed { "failed" } else { "postponed" })
