@@ -68,11 +68,7 @@ struct Bench {
 
 /// Runs the bench and returns its table and a line of JSON.
 pub async fn run(plan: &Plan) -> anyhow::Result<String> {
-    let world = World::start_with(Store::Postgres, Bus::InProcess, |config| {
-        config.gateway.requests_per_minute_by_member = 0;
-        config.gateway.requests_per_minute_by_address = 0;
-    })
-    .await;
+    let world = World::start(Store::Postgres, Bus::InProcess).await;
     let bench = Arc::new(Bench::prepare(&world).await?);
     let mut lines = Vec::new();
     for write in [false, true] {
