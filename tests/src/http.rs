@@ -113,13 +113,7 @@ impl Person {
     }
 
     /// Any write with a key.
-    pub async fn write_once(
-        &self,
-        method: Method,
-        path: &str,
-        key: &str,
-        body: &Value,
-    ) -> Answer {
+    pub async fn write_once(&self, method: Method, path: &str, key: &str, body: &Value) -> Answer {
         let request = self.request(method, path).header("idempotency-key", key).json(body);
         answer(request).await.expect("the gateway answers")
     }

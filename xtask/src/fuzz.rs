@@ -90,9 +90,7 @@ fn ask(
 /// Signs in with every role, in the name of nobody real.
 fn token(address: &str) -> Result<String> {
     let roles = r#"["member","lead","admin","finance","auditor","platform_admin"]"#;
-    let body = format!(
-        r#"{{"email":"fuzz@example.com","organization":"Fuzz","roles":{roles}}}"#
-    );
+    let body = format!(r#"{{"email":"fuzz@example.com","organization":"Fuzz","roles":{roles}}}"#);
     let mut stream = TcpStream::connect(address)?;
     write!(
         stream,

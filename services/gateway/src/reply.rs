@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn a_tag_names_the_version_and_what_is_said() {
-        let tag = |body: &str| Reply::ok(body.to_owned()).version(7).into_response().headers()["etag"].clone();
+        let tag = |body: &str| {
+            Reply::ok(body.to_owned()).version(7).into_response().headers()["etag"].clone()
+        };
         assert!(tag("a").to_str().unwrap().starts_with("\"7-"));
         assert_eq!(tag("a"), tag("a"));
         assert_ne!(tag("a"), tag("b"));

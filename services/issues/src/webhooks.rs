@@ -7,7 +7,6 @@ mod deliver;
 mod send;
 mod shares;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,19 +121,18 @@ impl Courier {
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let ready = ready(self.issues.db().conn(), now, self.shares.full(), limit).await?;
         let mut left = room;
-        let mut shares = BTreeMap::new();
+        let mut shares = Vec::new();
         for one in ready {
             let most = if one.failing { 1 } else { EACH };
             let share = self.shares.left(one.endpoint, most).min(left);
             left -= share;
             if 0 < share {
-                shares.insert(one.endpoint, share);
+                shares.push((one.endpoint, share));
             }
         }
         if shares.is_empty() {
             return Ok(Vec::new());
         }
-        let shares: Vec<(Uuid, usize)> = shares.into_iter().collect();
         let tx = self.begin(OrganizationId(Uuid::nil())).await?;
         let due = claim(&tx, LEASE, &shares).await?;
         tx.commit().await?;
@@ -154,7 +152,8 @@ impl Courier {
     async fn measure(&self) {
         match backlog(self.issues.db().conn()).await {
             Ok(backlog) => {
-                let late = backlog.due_since.map_or(TimeDelta::zero(), |since| clock::now() - since);
+                let late =
+                    backlog.due_since.map_or(TimeDelta::zero(), |since| clock::now() - since);
                 instruments::webhooks(backlog.waiting, late.to_std().unwrap_or_default());
             }
             Err(error) => tracing::debug!(%error, "what waits for webhooks is not known"),

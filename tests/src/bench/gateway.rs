@@ -211,9 +211,9 @@ fn table(lines: &[Line]) -> String {
     for three in lines.chunks(DOORS.len()) {
         let grpc = three.iter().find(|line| line.door == Door::Grpc);
         for line in three {
-            let added = grpc.filter(|_| line.door == Door::Rest).map(|grpc| {
-                ms(line.times.median().saturating_sub(grpc.times.median()))
-            });
+            let added = grpc
+                .filter(|_| line.door == Door::Rest)
+                .map(|grpc| ms(line.times.median().saturating_sub(grpc.times.median())));
             let door = format!("{:?}", line.door).to_lowercase();
             let (p50, p99) = (line.times.median(), line.times.quantile(0.99));
             let _ = writeln!(

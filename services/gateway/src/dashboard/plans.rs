@@ -255,11 +255,7 @@ pub(super) async fn approve(
 }
 
 /// Gives a plan up.
-pub(super) async fn cancel(
-    viewer: Viewer,
-    Segments(id): Segments<Uuid>,
-    typed: Typed,
-) -> Response {
+pub(super) async fn cancel(viewer: Viewer, Segments(id): Segments<Uuid>, typed: Typed) -> Response {
     let (request_id, plan_id) = (typed.text("key").to_owned(), id.to_string());
     let request = viewer.caller.request(wire::CancelPlanRequest { request_id, plan_id });
     let reply = viewer.gateway.plans().cancel_plan(request).await;

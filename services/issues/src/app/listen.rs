@@ -49,8 +49,11 @@ impl Issues {
         let floor = floor_at(clock::now());
         *known = known.split_off(&floor);
         let rows = written_after(self.db.conn(), floor, PAGE).await?;
-        let fresh: Vec<MemberId> =
-            rows.into_iter().filter(|(id, _)| known.insert(*id)).map(|(_, member)| member).collect();
+        let fresh: Vec<MemberId> = rows
+            .into_iter()
+            .filter(|(id, _)| known.insert(*id))
+            .map(|(_, member)| member)
+            .collect();
         self.bell.ring(&fresh);
         Ok(())
     }

@@ -233,7 +233,11 @@ pub(crate) async fn note(tx: &Tx, id: Uuid, tried: &Tried<'_>) -> Result<(), Sto
         .bind(", last_status = ", i64::from(tried.status))
         .bind(", last_error = ", tried.error)
         .bind(" WHERE id = ", id)
-        .push(if delivered.is_some() { " AND state <> 'delivered'" } else { " AND state = 'pending'" });
+        .push(if delivered.is_some() {
+            " AND state <> 'delivered'"
+        } else {
+            " AND state = 'pending'"
+        });
     sql.execute(conn).await?;
     Ok(())
 }

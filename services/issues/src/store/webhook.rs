@@ -87,10 +87,7 @@ pub(crate) async fn listening_still(
     told(tx.conn(), sql).await
 }
 
-async fn told<C: ConnectionTrait>(
-    conn: &C,
-    sql: Sql,
-) -> Result<Vec<(Uuid, Endpoint)>, StoreError> {
+async fn told<C: ConnectionTrait>(conn: &C, sql: Sql) -> Result<Vec<(Uuid, Endpoint)>, StoreError> {
     let rows = sql.all::<Row, C>(conn).await?;
     Ok(rows.into_iter().map(|row| (row.organization_id, Endpoint::from(row))).collect())
 }
@@ -167,11 +164,12 @@ pub(crate) async fn save(
     Ok(())
 }
 
-/// Removes one that is held. Its log goes with time.
+/// Removes one that is held, with its secret. Its log goes with time.
 pub(crate) async fn remove(tx: &mut Tx, endpoint: &Endpoint) -> Result<(), StoreError> {
     let mut set = WriteSet::new();
     set.update(
         Update::of("webhook_endpoints", "id", vec![endpoint.id], vec![endpoint.version])
+            .set("secret", Column::same_text(Some("")))
             .set("deleted_at", Column::same_time(Some(tx.ctx().now))),
     );
     tx.write(set).await?;

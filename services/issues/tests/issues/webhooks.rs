@@ -54,7 +54,11 @@ async fn an_event_is_queued_once_for_each_endpoint_that_wants_it() {
         assert_eq!(world.count("SELECT count(*) FROM webhook_deliveries").await, 3);
         // Whoever is disabled or gone hears nothing more, and what waits is given up.
         let off = EndpointPatch { enabled: Some(false), ..EndpointPatch::default() };
-        world.issues.update_endpoint(&world.admin, all.id, &off, Answer::forgotten()).await.unwrap();
+        world
+            .issues
+            .update_endpoint(&world.admin, all.id, &off, Answer::forgotten())
+            .await
+            .unwrap();
         world.issues.delete_endpoint(&world.admin, some.id).await.unwrap();
         let more = [message(&world.admin, "payout.paid")];
         world.issues.queue_deliveries(&more).await.unwrap();
@@ -73,10 +77,15 @@ async fn an_event_is_queued_once_for_each_endpoint_that_wants_it() {
 async fn endpoints_belong_to_their_organization_and_their_secret_is_told_once() {
     for world in worlds().await {
         let new = NewEndpoint { url: "https://example.com/x".to_owned(), ..NewEndpoint::default() };
-        let (made, secret) = world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.unwrap();
+        let (made, secret) =
+            world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.unwrap();
         assert!(secret.expose_secret().starts_with("whsec_"));
         let insecure = NewEndpoint { url: "http://example.com/x".to_owned(), ..new.clone() };
-        let refused = world.issues.create_endpoint(&world.admin, &insecure, Answer::forgotten()).await.map(|_| ());
+        let refused = world
+            .issues
+            .create_endpoint(&world.admin, &insecure, Answer::forgotten())
+            .await
+            .map(|_| ());
         assert_eq!(reason(refused), "INVALID_FIELD");
         let spy = foreigner(&world.issues).await;
         let patch = EndpointPatch { version: 9, ..EndpointPatch::default() };
@@ -85,7 +94,8 @@ async fn endpoints_belong_to_their_organization_and_their_secret_is_told_once() 
         assert_eq!(reason(update), "WEBHOOK_NOT_FOUND");
         assert_eq!(reason(world.issues.delete_endpoint(&spy, made.id).await), "WEBHOOK_NOT_FOUND");
         assert!(world.issues.list_endpoints(&spy).await.unwrap().is_empty());
-        let stale = world.issues.update_endpoint(&world.admin, made.id, &patch, Answer::forgotten()).await;
+        let stale =
+            world.issues.update_endpoint(&world.admin, made.id, &patch, Answer::forgotten()).await;
         assert_eq!(reason(stale), "STALE_VERSION");
         let nothing = world.issues.replay_delivery(&world.admin, made.id, Uuid::now_v7()).await;
         assert_eq!(reason(nothing), "DELIVERY_NOT_FOUND");
@@ -98,7 +108,8 @@ async fn endpoints_belong_to_their_organization_and_their_secret_is_told_once() 
             let new = NewEndpoint { url, ..NewEndpoint::default() };
             world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.unwrap();
         }
-        let full = world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.map(|_| ());
+        let full =
+            world.issues.create_endpoint(&world.admin, &new, Answer::forgotten()).await.map(|_| ());
         assert_eq!(reason(full), "WEBHOOKS_FULL");
     }
 }

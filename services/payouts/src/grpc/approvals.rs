@@ -34,9 +34,8 @@ impl ApprovalService for Payouts {
         let payouts = self.clone();
         let approved = detached(async move {
             let (now, which) = (caller.ctx.now, (id, message.digest.as_str()));
-            let reply = |plan: &_| proto::ApprovePlanResponse {
-                plan: Some(plan_convert::plan(plan, now)),
-            };
+            let reply =
+                |plan: &_| proto::ApprovePlanResponse { plan: Some(plan_convert::plan(plan, now)) };
             payouts.approve_plan(&caller.ctx, which, key.as_ref(), reply).await
         });
         Ok(answered(approved.await?))

@@ -62,9 +62,8 @@ impl PlanService for Payouts {
         let payouts = self.clone();
         let cancelled = detached(async move {
             let now = caller.ctx.now;
-            let told = |plan: &_| proto::CancelPlanResponse {
-                plan: Some(plan_convert::plan(plan, now)),
-            };
+            let told =
+                |plan: &_| proto::CancelPlanResponse { plan: Some(plan_convert::plan(plan, now)) };
             payouts.cancel_plan(&caller.ctx, id, key.as_ref(), told).await
         });
         Ok(reply(cancelled.await?))
