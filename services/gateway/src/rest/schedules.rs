@@ -138,7 +138,7 @@ fn reply(of: Option<wire::Schedule>) -> Result<Reply<Schedule>, Problem> {
     Ok(Reply::ok(schedule).version(version))
 }
 
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ScheduleFilter {
@@ -255,11 +255,8 @@ async fn get(
     path = "/api/v2/payout-schedules/{id}",
     operation_id = "updatePayoutSchedule",
     tag = "schedules",
-    params(
-        ("id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header),
-        ("Idempotency-Key" = Option<String>, Header)
-    ),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)),
     request_body = ScheduleChange,
     responses((status = 200, body = Schedule))
 )]
@@ -309,11 +306,8 @@ async fn update(
     path = "/api/v2/payout-schedules/{id}",
     operation_id = "cancelPayoutSchedule",
     tag = "schedules",
-    params(
-        ("id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header),
-        ("Idempotency-Key" = Option<String>, Header)
-    ),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Schedule))
 )]
 async fn cancel(
@@ -359,13 +353,12 @@ async fn trigger(
 }
 
 fn of(placement: Uuid, pages: Pages) -> ScheduleFilter {
+    let Pages { page_size, page_token } = pages;
     ScheduleFilter {
         placement: Some(placement),
-        payee: None,
-        status: None,
-        due_before: None,
-        page_size: pages.page_size,
-        page_token: pages.page_token,
+        page_size,
+        page_token,
+        ..ScheduleFilter::default()
     }
 }
 
