@@ -64,13 +64,13 @@ async fn failed(tx: &mut Tx, due: &Due, outcome: &Outcome) -> Result<&'static st
     note(tx, due.id, &Tried { state, next_at, status, error }).await?;
     // What failed at an address that it has no more says nothing of it.
     if let Some(endpoint) = endpoint.filter(|now| now.enabled && now.url == due.url) {
-        note_health(tx, endpoint, outcome).await?;
+        note_health(tx, &endpoint, outcome).await?;
     }
     Ok(if state == State::Failed { "failed" } else { "postponed" })
 }
 
 /// Leaves the endpoint alone for a while, or for good.
-async fn note_health(tx: &mut Tx, before: Endpoint, outcome: &Outcome) -> Result<(), Error> {
+async fn note_health(tx: &mut Tx, before: &Endpoint, outcome: &Outcome) -> Result<(), Error> {
     let now = tx.ctx().now;
     let rest = jittered(before.rest());
     let after = before.clone().failed(now, rest);
@@ -79,7 +79,7 @@ async fn note_health(tx: &mut Tx, before: Endpoint, outcome: &Outcome) -> Result
     };
     let disabled =
         Endpoint { enabled: false, disabled_reason: why.to_owned(), updated_at: now, ..after };
-    save(tx, &before, &disabled, "webhook_endpoint.disabled").await?;
+    save(tx, before, &disabled, "webhook_endpoint.disabled").await?;
     let given_up = give_up(tx, before.id, why).await?;
     tracing::warn!(endpoint.id = %before.id, why, given_up, "a webhook endpoint is disabled");
     Ok(())
