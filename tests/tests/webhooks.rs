@@ -204,14 +204,14 @@ async fn a_webhook_is_made_once_for_each_key_and_its_secret_is_the_same() {
     for (store, bus) in BOTH {
         let world = World::start(store, bus).await;
         let shop = Shop::open(&world).await;
-        let new = json!({ "url": "https://example.com/hook" });
+        let new = json!({ "url": "https://hooks.invalid/one" });
         let first = shop.admin.post_once(WEBHOOKS, "one", &new).await.expect(201);
         let again = shop.admin.post_once(WEBHOOKS, "one", &new).await;
         assert_eq!(again.headers["idempotency-replayed"], "true");
         assert_eq!(again.expect(201), first);
         let listed = shop.admin.get(WEBHOOKS).await.expect(200);
         assert_eq!(listed["items"].as_array().unwrap().len(), 1);
-        let other = json!({ "url": "https://example.com/other" });
+        let other = json!({ "url": "https://hooks.invalid/other" });
         let reused = shop.admin.post_once(WEBHOOKS, "one", &other).await;
         reused.refused(422, "IDEMPOTENCY_KEY_REUSED");
         world.close().await;
