@@ -27,7 +27,9 @@ pub(crate) fn run(seed: u64, examples: u32, args: &[std::ffi::OsString]) -> Resu
         Ok(found) => found,
         Err(reason) => bail!("Schemathesis cannot be had: {reason}"),
     };
-    let outcome = process::run(process::cargo().args(["build", "--package", "quittance"]))?;
+    // As the tests build it, so that nothing is built twice.
+    let build = ["build", "--workspace", "--bin", "quittance"];
+    let outcome = process::run(process::cargo().args(build))?;
     if outcome != Outcome::Succeeded {
         return Ok(outcome);
     }
