@@ -178,11 +178,9 @@ impl Problem for Error {
             }
             Self::Bounty(error) => error.code(),
             Self::Attachment(AttachmentError::TooLarge(_)) => Code::OutOfRange,
-            Self::Attachment(AttachmentError::TooMany | AttachmentError::Kept) => {
-                Code::FailedPrecondition
-            }
             Self::Files(_) => Code::Unavailable,
-            Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
+            Self::Attachment(AttachmentError::TooMany | AttachmentError::Kept)
+            | Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
             | Self::ApiKey(ApiKeyError::Full)

@@ -90,14 +90,14 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         shutdown.cancel();
         let (consumed, relayed, mailed, kept, swept) =
             tokio::join!(consuming, relaying, mailing, keeping, sweeping);
-        let (queued, delivered, listened) = tokio::join!(queueing, delivering, listening);
+        let (queued, delivered, heard) = tokio::join!(queueing, delivering, listening);
         // Told to stop as the others were; what they have written last is sealed by then or later.
         sealing.await.context("the sealer panicked")?;
         ended?;
         kept.context("the housekeeping panicked")?;
         swept.context("the sweep panicked")?;
         mailed.context("the mailer panicked")?;
-        listened.context("who listens for other processes panicked")?;
+        heard.context("who listens for other processes panicked")?;
         queued.context("the consumer of webhooks panicked")?;
         delivered.context("the courier of webhooks panicked")?;
         consumed.context("the consumer panicked")?;
