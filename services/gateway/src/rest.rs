@@ -1,6 +1,7 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
 mod accounts;
+mod api_keys;
 mod approvals;
 mod attachments;
 pub(crate) mod audit;
@@ -52,6 +53,7 @@ mod similar;
 mod statement;
 mod statistics;
 mod stream;
+mod stripe_webhook;
 mod submissions;
 mod triage;
 mod verify;
@@ -80,6 +82,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         identity::routes(),
         impersonation::routes(),
         me::routes(),
+        api_keys::routes(),
+        webhooks::routes(),
         balance::routes(),
         explain::routes(),
         statement::routes(),
@@ -114,7 +118,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         holds::routes(),
         accounts::routes(),
         onboarding::routes(),
-        webhooks::routes(),
+        stripe_webhook::routes(),
         members::routes(),
         notifications::routes(),
         stream::routes(),
