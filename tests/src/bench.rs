@@ -1,6 +1,7 @@
 //! Benchmarks: ours beside a floor, in the same run, as ratios.
 
 pub mod balance;
+pub mod batch;
 pub mod control;
 pub mod export;
 pub mod floor;

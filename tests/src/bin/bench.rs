@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{balance, export, ingest, pay, plan, report, schedules, triage};
+use system_tests::bench::{balance, batch, export, ingest, pay, plan, report, schedules, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -48,6 +48,18 @@ enum Bench {
         /// Earnings to plan and to pay.
         #[arg(long, default_value_t = 100_000)]
         rows: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Batches that the embedded provider pays, to their end, beside hand-written statements.
+    Batch {
+        /// Issues per batch.
+        #[arg(long, value_delimiter = ',', default_values_t = [100, 1000, 10_000])]
+        sizes: Vec<usize>,
+        /// Pairs of floor and ours per size.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
         /// Also writes the result, with the machine's size and the date, to docs/performance.md.
         #[arg(long)]
         write: bool,
@@ -121,6 +133,11 @@ fn main() -> anyhow::Result<()> {
         Bench::Plan { rows, write } => {
             let text = quittance_chassis::run::block_on(async move { plan::run(rows).await })?;
             ("plan", plan::ABOUT, text, write)
+        }
+        Bench::Batch { sizes, rounds, write } => {
+            let plan = batch::Plan { sizes, rounds };
+            let text = quittance_chassis::run::block_on(async move { batch::run(&plan).await })?;
+            ("batch", batch::ABOUT, text, write)
         }
         Bench::Balance { histories, rounds, clients, write } => {
             let plan = balance::Plan { histories, rounds, clients };
