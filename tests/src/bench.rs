@@ -8,6 +8,7 @@ pub mod floor;
 pub mod ingest;
 pub mod pay;
 pub mod plan;
+pub mod relay;
 pub mod report;
 pub mod same_schema;
 pub mod schedules;

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{balance, batch, export, ingest, pay, plan, report, schedules, triage};
+use system_tests::bench::{balance, batch, export, ingest, pay, plan, relay, report, schedules, triage};
 
 #[derive(Parser)]
 struct Cli {
@@ -103,6 +103,21 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// The outbox on its way to RabbitMQ beside a bare loop, and how soon an event arrives.
+    Relay {
+        /// Events in the outbox.
+        #[arg(long, default_value_t = 50_000)]
+        rows: usize,
+        /// Pairs of floor and ours.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Events that are sent one at a time.
+        #[arg(long, default_value_t = 500)]
+        single: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// The inbox and the list of all issues beside the read of one issue by its key.
     Triage {
         /// Issues to choose from.
@@ -153,6 +168,11 @@ fn main() -> anyhow::Result<()> {
             let plan = ingest::Plan { issues, rounds };
             let text = quittance_chassis::run::block_on(async move { ingest::run(&plan).await })?;
             ("ingest", ingest::ABOUT, text, write)
+        }
+        Bench::Relay { rows, rounds, single, write } => {
+            let plan = relay::Plan { rows, rounds, single };
+            let text = quittance_chassis::run::block_on(async move { relay::run(&plan).await })?;
+            ("relay", relay::ABOUT, text, write)
         }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };
