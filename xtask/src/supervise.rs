@@ -254,8 +254,7 @@ mod tests {
         let (folder, lives) = (home.path().to_owned(), home.path().join("lives"));
         let mut program = Command::new("/bin/sh");
         program.args(["-c", "echo $$ >> lives; exec sleep 600"]);
-        let mut server =
-            home.start("phoenix", (Signal::Kill, Life::Again), &program).unwrap();
+        let mut server = home.start("phoenix", (Signal::Kill, Life::Again), &program).unwrap();
         let pids = || fs::read_to_string(&lives).unwrap_or_default();
         for life in 1..=3 {
             server.wait_until(Duration::from_secs(10), || pids().lines().count() == life).unwrap();

@@ -89,7 +89,12 @@ async fn compare(plan: &Plan, floor: &str) -> anyhow::Result<String> {
                 memory = memory.max(peak.saturating_sub(idle));
             }
         }
-        lines.push(Line { size: *size, floor: Times::new(floors), ours: Times::new(times), memory });
+        lines.push(Line {
+            size: *size,
+            floor: Times::new(floors),
+            ours: Times::new(times),
+            memory,
+        });
     }
     let counts = ours.books.at_rest().await;
     ensure!(usize::try_from(counts.paid_items)? == ours.next, "not everything was paid once");
@@ -149,8 +154,7 @@ impl Ours {
             .buffer_unordered(8)
             .try_collect::<Vec<_>>()
             .await?;
-        let client =
-            PayoutServiceClient::new(channel).max_decoding_message_size(16 * 1024 * 1024);
+        let client = PayoutServiceClient::new(channel).max_decoding_message_size(16 * 1024 * 1024);
         Ok(Self { cluster, caller, client, books, issues, next: 0 })
     }
 

@@ -64,7 +64,6 @@ async fn compare(plan: &Plan, url: &str) -> anyhow::Result<String> {
     let config = quittance_chassis::config::Bus {
         amqp_url: Some(broker.clone().into()),
         namespace: format!("bench_{}", Uuid::new_v4().simple()),
-        ..quittance_chassis::config::Bus::default()
     };
     let floor = Floor::open(&broker).await?;
     let (mut floors, mut ours) = (Vec::new(), Vec::new());

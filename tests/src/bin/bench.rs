@@ -1,7 +1,9 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{balance, batch, export, ingest, pay, plan, relay, report, schedules, triage};
+use system_tests::bench::{
+    balance, batch, export, ingest, pay, plan, relay, report, schedules, triage,
+};
 
 #[derive(Parser)]
 struct Cli {

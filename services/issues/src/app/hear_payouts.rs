@@ -58,8 +58,7 @@ impl Issues {
         let ids: Vec<Uuid> = batch.iter().map(|(id, _)| *id).collect();
         let fresh = inbox::first_times(&tx, queue::ISSUES.name, &ids).await?;
         let told = batch.into_iter().filter(|(id, _)| fresh.contains(id));
-        let told: Vec<(EventId, Notice)> =
-            told.map(|(id, notice)| (EventId(id), notice)).collect();
+        let told: Vec<(EventId, Notice)> = told.map(|(id, notice)| (EventId(id), notice)).collect();
         let members: Vec<MemberId> = told.iter().map(|(_, notice)| notice.member).collect();
         notification::write(&tx, told).await?;
         tx.commit().await?;

@@ -243,10 +243,7 @@ pub(crate) async fn inbox<C: ConnectionTrait>(
         sql
     };
     let page = async |mut sql: Sql, limit: u32| {
-        sql.bind(
-            " ORDER BY i.severity, i.created_at DESC, i.id DESC LIMIT ",
-            i64::from(limit),
-        );
+        sql.bind(" ORDER BY i.severity, i.created_at DESC, i.id DESC LIMIT ", i64::from(limit));
         read(sql, conn).await
     };
     let Some(After { key: Urgency { severity, created_at }, id }) = after else {
