@@ -4,6 +4,7 @@ mod bus;
 mod race;
 mod rails;
 mod schedules;
+mod servers;
 mod steps;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ pub use bus::cut_broker;
 pub use race::{Race, Raced, race, storm};
 pub use rails::{BEHAVIOURS, STEPS, die_at_provider};
 pub use schedules::{Killed, kill_workers};
+pub use servers::kill_servers;
 pub use steps::die_at_every_step;
 
 const PATH: &str = "/api/admin/payouts/batch-pay";

@@ -56,6 +56,12 @@ enum Fault {
     },
     /// Kills a process at each step of Approve & Pay, with each behaviour of a provider.
     Rails,
+    /// Kills PostgreSQL and RabbitMQ themselves in the middle of batches; they come back over their data.
+    Servers {
+        /// Rounds of killing each.
+        #[arg(long, default_value_t = 12)]
+        rounds: usize,
+    },
     /// Has many workers pay, plan, approve, void and return the same earnings, on PostgreSQL.
     Race {
         #[arg(long, default_value_t = 2_000)]
@@ -88,6 +94,7 @@ fn main() -> anyhow::Result<()> {
                 Ok(schedules(&node, rows, Duration::from_millis(every)).await)
             }
             Fault::Rails => rails(&node).await,
+            Fault::Servers { rounds } => fault::kill_servers(&node, rounds).await,
             Fault::Race { earnings, workers, seconds } => {
                 let wanted = Race { earnings, workers, time: Duration::from_secs(seconds) };
                 let raced = fault::race(Store::Postgres, Bus::RabbitMq, wanted).await;
