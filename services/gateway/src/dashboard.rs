@@ -11,16 +11,22 @@ mod balance;
 mod bell;
 mod chart;
 mod cycles;
+mod escrow;
+mod fields;
 mod form;
 mod guard;
+mod hold;
 mod issue;
 mod issues;
+mod jobs;
 mod labels;
 mod locale;
 mod members;
 mod partners;
 mod payouts;
 mod plans;
+mod schedule;
+mod schedules;
 mod session;
 mod settings;
 mod sign_in;
@@ -91,6 +97,13 @@ fn pages() -> Router<Gateway> {
         .route("/app/admin/partners/export.csv", get(export_payouts))
         .route("/app/admin/partners/approve", post(partners::approve))
         .route("/app/admin/partners/{id}/{step}", post(partners::step))
+        .route("/app/admin/schedules", get(schedules::page).post(schedules::create))
+        .route("/app/admin/schedules/{id}", get(schedule::page))
+        .route("/app/admin/schedules/{id}/{step}", post(schedule::step))
+        .route("/app/admin/escrow", get(escrow::page).post(escrow::create))
+        .route("/app/admin/escrow/{id}", get(hold::page))
+        .route("/app/admin/escrow/{id}/{step}", post(hold::step))
+        .route("/app/admin/jobs", get(jobs::page).post(jobs::run))
         .route("/app/admin/audit", get(audit::page))
         .route("/app/admin/members", get(members::list))
         .route("/app/admin/members/{id}", get(members::page))

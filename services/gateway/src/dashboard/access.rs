@@ -6,8 +6,8 @@
 use http::Method;
 
 use crate::access::{
-    ADMINS, APPROVERS, AUDITORS, DECIDERS, FILERS, PEOPLE, REVIEWERS, Row, TREASURY, find_in, get,
-    post, public,
+    ADMINS, APPROVERS, AUDITORS, DECIDERS, FILERS, PEOPLE, PLATFORM, REVIEWERS, Row, TREASURY,
+    find_in, get, post, public,
 };
 
 /// All pages and forms, each once.
@@ -52,6 +52,16 @@ pub(super) const PAGES: &[Row] = &[
     post("/app/admin/partners", ADMINS),
     post("/app/admin/partners/approve", ADMINS),
     post("/app/admin/partners/{id}/{step}", ADMINS),
+    get("/app/admin/schedules", PLATFORM),
+    post("/app/admin/schedules", PLATFORM),
+    get("/app/admin/schedules/{id}", PLATFORM),
+    post("/app/admin/schedules/{id}/{step}", PLATFORM),
+    get("/app/admin/escrow", PLATFORM),
+    post("/app/admin/escrow", PLATFORM),
+    get("/app/admin/escrow/{id}", PLATFORM),
+    post("/app/admin/escrow/{id}/{step}", PLATFORM),
+    get("/app/admin/jobs", PLATFORM),
+    post("/app/admin/jobs", PLATFORM),
     get("/app/admin/audit", AUDITORS),
     get("/app/admin/members", REVIEWERS),
     get("/app/admin/members/{id}", REVIEWERS),

@@ -4,7 +4,8 @@ use quittance_proto::common::v1 as common;
 
 use super::view::Choice;
 use crate::words::{
-    CycleStatus, IssueStatus, Method, PayoutState, PayoutStatus, PlanState, Severity,
+    CycleStatus, HoldState, IssueStatus, JobRunState, Method, PayoutState, PayoutStatus, PlanState,
+    ScheduleState, Severity,
 };
 
 /// A word with its colour.
@@ -89,6 +90,35 @@ pub(super) fn cycle_status(number: i32) -> Badge {
     })
 }
 
+pub(super) fn schedule_state(number: i32) -> Badge {
+    ScheduleState::read(number).map_or(UNKNOWN, |word| match word {
+        ScheduleState::Pending => badge("info", "pending"),
+        ScheduleState::Triggered => badge("info", "triggered"),
+        ScheduleState::Processing => badge("info", "processing"),
+        ScheduleState::Processed => badge("good", "processed"),
+        ScheduleState::Failed => badge("bad", "failed"),
+        ScheduleState::Cancelled => badge("plain", "cancelled"),
+    })
+}
+
+pub(super) fn hold_state(number: i32) -> Badge {
+    HoldState::read(number).map_or(UNKNOWN, |word| match word {
+        HoldState::Active => badge("warn", "active"),
+        HoldState::Released => badge("good", "released"),
+        HoldState::Cancelled => badge("plain", "cancelled"),
+    })
+}
+
+pub(super) fn job_state(number: i32) -> Badge {
+    JobRunState::read(number).map_or(UNKNOWN, |word| match word {
+        JobRunState::Running => badge("info", "running"),
+        JobRunState::Completed => badge("good", "completed"),
+        JobRunState::Stopped => badge("warn", "stopped early"),
+        JobRunState::Failed => badge("bad", "failed"),
+        JobRunState::Abandoned => badge("bad", "abandoned"),
+    })
+}
+
 pub(super) fn method(number: i32) -> &'static str {
     Method::read(number).map_or("–", |word| match word {
         Method::Kaspi => "Kaspi",
@@ -150,6 +180,19 @@ pub(super) fn payout_states(all: &str, chosen: &str) -> Vec<Choice> {
     choices(all, &numbered(1..=10, payout_state), chosen)
 }
 
+pub(super) fn schedule_states(all: &str, chosen: &str) -> Vec<Choice> {
+    choices(all, &numbered(1..=6, schedule_state), chosen)
+}
+
+pub(super) fn hold_states(all: &str, chosen: &str) -> Vec<Choice> {
+    choices(all, &numbered(1..=3, hold_state), chosen)
+}
+
+/// All methods, those of providers too.
+pub(super) fn all_methods(chosen: &str) -> Vec<Choice> {
+    (1..=6).map(|n| Choice::new(&n.to_string(), method(n), chosen)).collect()
+}
+
 /// Methods whose money a person moves.
 pub(super) fn manual_methods(chosen: &str) -> Vec<Choice> {
     let first = i32::from(common::Method::Kaspi);
@@ -174,6 +217,9 @@ mod tests {
         assert!((1..=10).all(|n| payout_state(n) != UNKNOWN));
         assert!((1..=5).all(|n| plan_state(n) != UNKNOWN));
         assert!((1..=6).all(|n| method(n) != "–"));
+        assert!((1..=6).all(|n| schedule_state(n) != UNKNOWN));
+        assert!((1..=3).all(|n| hold_state(n) != UNKNOWN));
+        assert!((1..=5).all(|n| job_state(n) != UNKNOWN));
         assert_eq!(severity(0), UNKNOWN);
         assert_eq!(manual_methods("1").len(), 5);
     }

@@ -140,6 +140,12 @@ impl Locale {
         }
     }
 
+    /// How long something took.
+    pub(super) fn seconds(self, milliseconds: i64) -> String {
+        let tenths = milliseconds.max(0) / 100;
+        format!("{}{}{}{NBSP}s", self.count(tenths / 10), self.point(), tenths % 10)
+    }
+
     /// A day in UTC.
     pub(super) fn day(self, time: DateTime<Utc>) -> String {
         let format = match self {
@@ -252,6 +258,8 @@ mod tests {
         assert_eq!(English.percent(30, 42), "71%");
         assert_eq!(German.percent(1, 2), "50\u{a0}%");
         assert_eq!(English.percent(0, 0), "–");
+        assert_eq!(English.seconds(1_250), "1.2\u{a0}s");
+        assert_eq!(German.seconds(40), "0,0\u{a0}s");
         let noon = "2026-05-08T10:00:00Z".parse().unwrap();
         assert_eq!(English.day(noon), "8 May 2026");
         assert_eq!(Russian.minute(noon), "08.05.2026, 10:00 UTC");

@@ -69,6 +69,11 @@ fn notice(query: &str) -> Option<&'static str> {
         "committed" => "Paid exactly as planned.",
         "created" => "Created. It waits for approval.",
         "assigned" => "Assigned to the cycle.",
+        "scheduled" => "Scheduled.",
+        "triggered" => "Processed at once. Its state says what came of it.",
+        "held" => "Held back.",
+        "released" => "Released. Schedules that nothing else keeps back are due now.",
+        "ran" => "The job has run. Its report is on top.",
         "view-over" => "You are yourself again.",
         _ => return None,
     })
@@ -110,12 +115,15 @@ const WORK: [(&str, &str); 4] = [
     ("/app/issues/new", "Report an issue"),
 ];
 
-const ADMIN: [(&str, &str); 6] = [
+const ADMIN: [(&str, &str); 9] = [
     ("/app/admin/triage", "Triage"),
     ("/app/admin/payouts", "Payouts"),
     ("/app/admin/plans", "Plans"),
     ("/app/admin/partners", "Partners"),
     ("/app/admin/members", "Members"),
+    ("/app/admin/schedules", "Schedules"),
+    ("/app/admin/escrow", "Escrow"),
+    ("/app/admin/jobs", "Job runs"),
     ("/app/admin/audit", "Audit"),
 ];
 
