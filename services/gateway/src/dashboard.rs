@@ -9,11 +9,17 @@ mod attachments;
 mod audit;
 mod balance;
 mod bell;
+mod beside;
+mod bounties;
+mod bounty;
+mod bounty_editor;
 mod chart;
 mod cycles;
+mod earnings;
 mod escrow;
 mod fields;
 mod form;
+mod funding;
 mod guard;
 mod hold;
 mod issue;
@@ -25,11 +31,16 @@ mod members;
 mod partners;
 mod payouts;
 mod plans;
+mod product;
+mod profit;
+mod quote;
+mod reward_pool;
 mod schedule;
 mod schedules;
 mod session;
 mod settings;
 mod sign_in;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod triage;
@@ -42,7 +53,7 @@ use axum::routing::{any, get, post};
 use tower_http::csrf::CsrfLayer;
 
 use crate::problem::Problem;
-use crate::rest::{download, export_balance, export_payouts};
+use crate::rest::{download, export_balance, export_payouts, own_receipt, receipt};
 use crate::state::Gateway;
 
 /// The longest form: a batch of 10,000 issues fits.
@@ -83,6 +94,20 @@ fn pages() -> Router<Gateway> {
         .route("/app/test-cycles/{id}/issues/{issueId}", get(issue::page))
         .route("/app/test-cycles/{id}/issues/{issueId}/{step}", post(issue::step))
         .route("/app/test-cycles/{id}/issues/{issueId}/attachments/{attachmentId}", get(download))
+        .route("/app/bounties", get(bounties::page))
+        .route("/app/bounties/new", get(bounty_editor::new).post(bounty_editor::create))
+        .route("/app/bounties/{id}", get(bounty::page))
+        .route("/app/bounties/{id}/edit", get(bounty_editor::edit).post(bounty_editor::change))
+        .route("/app/bounties/{id}/{step}", post(bounty::step))
+        .route("/app/submissions/{id}", get(submission::page))
+        .route("/app/submissions/{id}/pay", get(quote::page))
+        .route("/app/submissions/{id}/{step}", post(submission::step))
+        .route("/app/reward-pool", get(reward_pool::page).post(reward_pool::send))
+        .route("/app/earnings", get(earnings::page))
+        .route("/app/earnings/{id}/receipt", get(own_receipt))
+        .route("/app/admin/receipts/{id}", get(receipt))
+        .route("/app/admin/funding", get(funding::page))
+        .route("/app/admin/funding/{step}", post(funding::step))
         .route("/app/admin/triage", get(triage::page).post(triage::decide))
         .route("/app/admin/payouts", get(payouts::page))
         .route("/app/admin/payouts/confirm", post(payouts::confirm))

@@ -65,3 +65,75 @@ async fn the_pages_of_placements_are_without_barriers() {
     drop(browser);
     world.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_bounties_are_without_barriers() {
+    const ORGANIZATION: &str = "Steppe Labs";
+    const FOUNDER: &str = "alisher@steppe.example";
+    let world = demo().await;
+    let founder = Person::sign_in(&world.base, ORGANIZATION, FOUNDER, &[]).await;
+    let products = founder.get("/api/products").await.expect(200);
+    let product = id(&products["items"][0]);
+    let list = founder.get(&format!("/api/products/{product}/bounties")).await.expect(200);
+    let bounty = |title: &str| {
+        let all = list["items"].as_array().into_iter().flatten();
+        all.into_iter().find(|one| one["title"] == title).map(id).expect("a bounty")
+    };
+    let work = async |bounty: &str| {
+        let found = founder.get(&format!("/api/bounties/{bounty}")).await.expect(200);
+        found["claims"][0]["issueId"].as_str().expect("a submission").to_owned()
+    };
+    let (guide, offline) =
+        (bounty("Write a guide for newcomers"), bounty("Offline mode for the field app"));
+    let waits = format!("/app/submissions/{}", work(&offline).await);
+    let paid =
+        format!("/app/submissions/{}", work(&bounty("Fix the time zone of reminders")).await);
+    let browser = Browser::open(&world.base).await;
+    browser.sign_in(ORGANIZATION, FOUNDER).await;
+    browser.shows_at_last(&paid, "#payment", "paid").await;
+    let (guide, edit) = (format!("/app/bounties/{guide}"), format!("/app/bounties/{offline}/edit"));
+    let (dialog, pool) =
+        (format!("{waits}/pay?tip=50"), format!("/app/reward-pool?product={product}"));
+    let pages = [
+        ("/app/bounties", "bounties"),
+        (&guide, "bounty"),
+        (&edit, "bounty-editor"),
+        (&waits, "submission"),
+        (&dialog, "approve-and-pay"),
+        (&paid, "submission-paid"),
+        (&pool, "reward-pool"),
+        ("/app/admin/funding", "funding"),
+    ];
+    look(&browser, &pages).await;
+    // What is refused stands beside its field.
+    browser.goto("/app/bounties/new").await;
+    browser.fill("input[name=title]", "Too little").await;
+    browser.click("input[name=reward][value='2']").await;
+    browser.fill("input[name=value]", "1").await;
+    browser.click("main form button.primary").await;
+    browser.says("#value-wrong", "BELOW_MINIMUM").await;
+    browser.see("input[name=value][aria-invalid=true]").await;
+    browser.is_sound("a refused bounty").await;
+    // A profit, divided to look at.
+    browser.goto(&pool).await;
+    browser.fill("input[name=period]", "2026-Q1").await;
+    browser.fill("input[name=amount]", "10,000").await;
+    browser.click("button[value=dry-run]").await;
+    browser.see("button[value=distribute]").await;
+    browser.is_sound("a division").await;
+    browser.picture("division").await;
+    browser.click("form[action='/app/sign-out'] button").await;
+    browser.says("h1", "Sign in").await;
+
+    browser.sign_in(ORGANIZATION, "kamila@steppe.example").await;
+    let theirs = [
+        ("/app/bounties", "board"),
+        (&guide, "bounty-contributor"),
+        (&paid, "submission-contributor"),
+        ("/app/earnings", "earnings"),
+        ("/app/earnings?kind=profit-share", "earnings-profit-share"),
+    ];
+    look(&browser, &theirs).await;
+    drop(browser);
+    world.close().await;
+}

@@ -1,4 +1,5 @@
 //! The pages of the dashboard without a script: each as each role that it is for.
 
 mod barriers;
+mod bounties;
 mod placements;

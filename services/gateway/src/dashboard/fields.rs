@@ -72,14 +72,22 @@ pub(super) fn name(names: &Names, id: &str) -> String {
 }
 
 impl Viewer {
-    /// The people of the organization to choose from.
+    /// The people of the organization to choose from, without the viewer: nobody is paid by
+    /// themselves.
     pub(super) async fn people(&self, chosen: &str) -> Result<Vec<Choice>, Problem> {
         let request =
             self.caller.request(ListMembersRequest { page_size: 200, page_token: String::new() });
         let members = self.gateway.members().list_members(request).await?.into_inner().members;
+        let me = self.caller.ctx.member().to_string();
+        let others = members.iter().filter(|of| of.member_id != me);
         let mut people: Vec<Choice> =
-            members.iter().map(|of| Choice::new(&of.member_id, &of.name, chosen)).collect();
+            others.map(|of| Choice::new(&of.member_id, &of.name, chosen)).collect();
         people.sort_by_cached_key(|one| one.label.to_lowercase());
+        if !people.iter().any(|one| one.chosen) {
+            // Whoever is none of the first two hundred is kept, without a name.
+            let label = if chosen.is_empty() { "choose one" } else { "somebody else" };
+            people.insert(0, Choice::new(chosen, label, chosen));
+        }
         Ok(people)
     }
 }

@@ -152,7 +152,7 @@ async fn shown(
     let (list, names, people) = asked?;
     let of_filter = |one: &Choice| Choice::new(&one.value, &one.label, &filter.payee);
     let mut payees = vec![Choice::new("", "anybody", &filter.payee)];
-    payees.extend(people.iter().map(of_filter));
+    payees.extend(people.iter().filter(|one| !one.value.is_empty()).map(of_filter));
     let page = SchedulesPage {
         frame: frame.with(problem),
         key: fresh_key(),
