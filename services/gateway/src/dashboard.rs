@@ -4,6 +4,7 @@
 //! Pages hold no inline script or style, so that the policy of [`crate::edge`] can refuse all of it.
 
 mod access;
+mod account;
 mod assets;
 mod attachments;
 mod audit;
@@ -34,6 +35,7 @@ mod plans;
 mod product;
 mod profit;
 mod quote;
+mod reconciliation;
 mod reward_pool;
 mod schedule;
 mod schedules;
@@ -106,6 +108,9 @@ fn pages() -> Router<Gateway> {
         .route("/app/earnings", get(earnings::page))
         .route("/app/earnings/{id}/receipt", get(own_receipt))
         .route("/app/admin/receipts/{id}", get(receipt))
+        .route("/app/payout-account", get(account::page).post(account::set))
+        .route("/app/admin/reconciliation", get(reconciliation::page).post(reconciliation::compare))
+        .route("/app/admin/reconciliation/statements/{id}", get(reconciliation::statement))
         .route("/app/admin/funding", get(funding::page))
         .route("/app/admin/funding/{step}", post(funding::step))
         .route("/app/admin/triage", get(triage::page).post(triage::decide))

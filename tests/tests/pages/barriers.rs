@@ -103,7 +103,11 @@ async fn the_pages_of_bounties_are_without_barriers() {
         (&paid, "submission-paid"),
         (&pool, "reward-pool"),
         ("/app/admin/funding", "funding"),
+        ("/app/admin/reconciliation", "reconciliation"),
     ];
+    browser.goto("/app/admin/reconciliation").await;
+    browser.click("main form button.primary").await;
+    browser.says(".notice", "Compared.").await;
     look(&browser, &pages).await;
     // What is refused stands beside its field.
     browser.goto("/app/bounties/new").await;
@@ -132,6 +136,7 @@ async fn the_pages_of_bounties_are_without_barriers() {
         (&paid, "submission-contributor"),
         ("/app/earnings", "earnings"),
         ("/app/earnings?kind=profit-share", "earnings-profit-share"),
+        ("/app/payout-account", "payout-account"),
     ];
     look(&browser, &theirs).await;
     drop(browser);

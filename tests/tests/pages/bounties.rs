@@ -147,7 +147,7 @@ async fn a_submission_is_claimed_handed_in_and_paid_exactly_as_it_was_shown() {
         for (total, key, status) in [("56600", "k-3", 409), ("56674", "k-4", 200)] {
             let fields = pay(total, key, &version);
             let fields: Vec<_> = fields.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-            let answer = sent(&mut admin, &dialog, &fields, status).await;
+            let answer = sent(&mut admin, &format!("{work}/approve"), &fields, status).await;
             assert_eq!(answer.text.contains("QUOTE_CHANGED"), status == 409, "{}", answer.text);
             // Shown again, or shown what came of it.
             admin.shows("$ 566.74");
@@ -197,7 +197,7 @@ async fn a_declined_charge_is_told_and_tried_again_with_another_card() {
     let work = format!("/app/submissions/{issue}");
     admin.open(&format!("{work}/pay")).await;
     let fields = [("total", "56674"), ("key", "k-1"), ("currency", "USD"), ("tip", "")];
-    sent(&mut admin, &format!("{work}/pay"), &fields, 200).await;
+    sent(&mut admin, &format!("{work}/approve"), &fields, 200).await;
     let reaches = async |state: &'static str| {
         eventually(state, || async {
             let mut admin = visitor(&world, &shop, "admin@shop.example").await;

@@ -51,7 +51,8 @@ struct Run {
     retried: String,
     failed: String,
     skipped: String,
-    unblocked: String,
+    /// How many schedules its releases have made due.
+    unblocked: Option<String>,
     sums: String,
     duration: String,
 }
@@ -84,7 +85,8 @@ impl Viewer {
             retried: count(of.retried_count),
             failed: count(of.failed_count),
             skipped: count(of.skipped_count),
-            unblocked: count(of.unblocked_schedule_count),
+            unblocked: (0 < of.unblocked_schedule_count)
+                .then(|| self.locale.counted(of.unblocked_schedule_count, "schedule")),
             sums: self.sums(&of.totals),
             duration: self.locale.seconds(of.duration_ms),
             error: some(of.error),

@@ -180,7 +180,7 @@ pub(super) async fn step(
     typed: Typed,
 ) -> Response {
     let taken = match step.as_str() {
-        "pay" => super::quote::pay(&viewer, id, &typed).await.map(|()| "paying"),
+        "approve" => super::quote::pay(&viewer, id, &typed).await.map(|()| "paying"),
         "grant" => grant(&viewer, id, &typed).await.map(|()| "granted"),
         "reject" => reject(&viewer, id, &typed).await.map(|()| "rejected"),
         "retry" => retry(&viewer, &typed).await.map(|()| "retried"),

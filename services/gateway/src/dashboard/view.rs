@@ -84,6 +84,7 @@ fn notice(query: &str) -> Option<&'static str> {
         "refunding" => "The money goes back to the payer.",
         "distributed" => "Distributed. The payouts wait for approval under Partners.",
         "topped-up" => "The payer is charged. The balance grows when the charge has succeeded.",
+        "compared" => "Compared. What came of it is below.",
         "view-over" => "You are yourself again.",
         _ => return None,
     })
@@ -127,12 +128,13 @@ const WORK: [(&str, &str); 6] = [
     ("/app/earnings", "Earnings"),
 ];
 
-const ADMIN: [(&str, &str); 9] = [
+const ADMIN: [(&str, &str); 10] = [
     ("/app/admin/triage", "Triage"),
     ("/app/admin/payouts", "Payouts"),
     ("/app/admin/plans", "Plans"),
     ("/app/admin/partners", "Partners"),
     ("/app/admin/members", "Members"),
+    ("/app/admin/reconciliation", "Reconciliation"),
     ("/app/admin/schedules", "Schedules"),
     ("/app/admin/escrow", "Escrow"),
     ("/app/admin/jobs", "Job runs"),

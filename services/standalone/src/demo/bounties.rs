@@ -72,8 +72,8 @@ async fn offered(
         status: status.into(),
         ..issues::CreateBountyRequest::default()
     };
-    let made = desk.create_bounty(founder.request(request)).await?.into_inner().bounty;
-    Ok(made.context("no bounty")?.bounty_id)
+    let bounty = desk.create_bounty(founder.request(request)).await?.into_inner().bounty;
+    Ok(bounty.context("no bounty")?.bounty_id)
 }
 
 async fn handed_in(
