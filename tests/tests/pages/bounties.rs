@@ -34,7 +34,7 @@ async fn the_editor_keeps_what_was_typed_and_says_beside_each_field_what_it_refu
         admin.shows("Nothing is offered yet.");
         let new = format!("{BOARD}/new");
         admin.open(&format!("{new}?product={}", shop.product)).await;
-        admin.shows("nobody is named who pays; on the sandbox a test card does");
+        admin.shows("Nobody is named who pays; on the sandbox a test card does.");
         let mut fields = [
             ("reward", "2"),
             ("value", ""),

@@ -113,7 +113,7 @@ impl Viewer {
             deep: of.deep,
             agrees: of.drift_count == 0,
             more: shown < of.drift_count,
-            drift: self.locale.counted(of.drift_count, "difference"),
+            drift: count(of.drift_count),
             under_way: self.locale.counted(of.under_way_count, "row"),
             checked: self.locale.counted(of.checked_count, "row"),
             sums: of.sums.into_iter().map(sum).collect(),
@@ -146,23 +146,23 @@ async fn shown(
     page_token: String,
     problem: Option<&Problem>,
 ) -> Result<Response, Problem> {
-    let last = viewer.caller.request(wire::GetReconciliationRequest {});
+    let latest = viewer.caller.request(wire::GetReconciliationRequest {});
     let list = viewer.caller.request(wire::ListStatementsRequest { page_size: 25, page_token });
     let (mut first, mut second) =
         (viewer.gateway.reconciliations(), viewer.gateway.reconciliations());
     let asked = async {
         tokio::try_join!(
-            first.get_reconciliation(last),
+            first.get_reconciliation(latest),
             second.list_statements(list),
             names(&viewer.gateway, &viewer.caller),
         )
     };
     let (frame, asked) = tokio::join!(viewer.frame("Reconciliation"), asked);
-    let (last, list, names) = asked?;
+    let (latest, list, names) = asked?;
     let list = list.into_inner();
     let page = ReconciliationPage {
         frame: frame.with(problem),
-        run: last.into_inner().reconciliation.map(|of| viewer.comparison(of)),
+        run: latest.into_inner().reconciliation.map(|of| viewer.comparison(of)),
         compares: viewer.may(&Method::POST, PAGE),
         statements: list.statements.iter().map(|of| viewer.statement(of, &names)).collect(),
         next: some(list.next_page_token),
