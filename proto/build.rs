@@ -13,6 +13,8 @@ const FILES: &[&str] = &[
     "quittance/issues/v1/bounties.proto",
     "quittance/issues/v1/notifications.proto",
     "quittance/issues/v1/identity.proto",
+    "quittance/issues/v1/api_keys.proto",
+    "quittance/issues/v1/webhooks.proto",
     "quittance/payouts/v1/payouts.proto",
     "quittance/payouts/v1/partners.proto",
     "quittance/payouts/v1/plans.proto",

@@ -112,6 +112,12 @@ impl Person {
         self.try_post_once(path, key, body).await.expect("the gateway answers")
     }
 
+    /// Any write with a key.
+    pub async fn write_once(&self, method: Method, path: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(method, path).header("idempotency-key", key).json(body);
+        answer(request).await.expect("the gateway answers")
+    }
+
     /// A post that may find nobody there.
     pub async fn try_post_once(
         &self,

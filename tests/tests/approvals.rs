@@ -117,6 +117,35 @@ async fn a_plan_above_the_amount_is_paid_once_two_others_have_approved_what_it_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_approved_and_given_up_once_for_each_key() {
+    for (store, bus) in BOTH {
+        let world = World::start(store, bus).await;
+        let shop = Shop::open(&world).await;
+        let finance = shop.person("finance@shop.example", &["finance"]).await;
+        shop.approved(1).await;
+        let _ = shop.admin.put(POLICIES, policy(1, 1)).await.expect(200);
+        let shown = planned(&shop, 1).await;
+        for (who, step, body) in [
+            (&finance, "/approve", json!({ "digest": shown["digest"] })),
+            (&shop.admin, "/cancel", json!({})),
+        ] {
+            let first = who.post_once(&path(&shown, step), "one", &body).await;
+            let done = first.expect(200);
+            let again = who.post_once(&path(&shown, step), "one", &body).await;
+            assert_eq!(again.headers["idempotency-replayed"], "true");
+            assert_eq!(again.expect(200), done, "{step}");
+        }
+        // The key belongs to what it was used for.
+        let other = json!({ "digest": "0".repeat(64) });
+        let reused = finance.post_once(&path(&shown, "/approve"), "one", &other).await;
+        reused.refused(422, "IDEMPOTENCY_KEY_REUSED");
+        // Without it the second one is told how things stand.
+        shop.admin.post(&path(&shown, "/cancel"), json!({})).await.refused(409, "PLAN_NOT_OPEN");
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_whom_a_plan_pays_approves_it() {
     for (store, bus) in BOTH {
         let world = World::start(store, bus).await;

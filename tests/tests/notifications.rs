@@ -158,8 +158,10 @@ async fn a_reporter_hears_of_verification_approval_and_payment_once_across_strea
 async fn open_streams_keep_no_work_out() {
     const PLACES: u32 = 4;
     for (store, bus) in BOTH {
-        let world =
-            World::start_with(store, bus, |config| config.grpc.max_in_flight = PLACES).await;
+        let world = World::start_with(store, bus, |config| {
+            (config.grpc.max_in_flight, config.grpc.max_standing) = (PLACES, PLACES);
+        })
+        .await;
         let shop = Shop::open(&world).await;
         let mut streams = Vec::new();
         for _ in 0..PLACES {

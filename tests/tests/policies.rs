@@ -66,12 +66,21 @@ async fn a_policy_is_loosened_by_two_admins_and_tightened_by_one() {
         confirm(&second, &later).await.refused(409, "POLICY_CHANGED");
         assert_eq!(holds(&shop).await, (300, 2, 4));
 
+        // Sent twice with one key it is confirmed once, and the second answer is the first one.
+        let fewer = shop.admin.put(POLICIES, policy(300, 1)).await.expect(200);
+        let path = format!("{POLICIES}/{}/confirm", fewer["proposal"]["id"].as_str().unwrap());
+        let first = second.post_once(&path, "confirm", &json!({})).await.expect(200);
+        let again = second.post_once(&path, "confirm", &json!({})).await;
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(again.expect(200), first);
+        assert_eq!(holds(&shop).await, (300, 1, 5));
+
         // Many at once confirm it once.
         let last = shop.admin.put(POLICIES, policy(300, 0)).await.expect(200);
         let answers = join_all((0..6).map(|_| confirm(&second, &last))).await;
         let won = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(won, 1, "{answers:?}");
-        assert_eq!(holds(&shop).await, (300, 0, 5));
+        assert_eq!(holds(&shop).await, (300, 0, 6));
         let _ = shop.admin.post(&shop.payments_path(&issue), payment()).await.expect(201);
 
         // Who proposed and who confirmed can be read for ever.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quittance_chassis::clock;
 use quittance_kernel::Timestamp;
+use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::http::Person;
 use system_tests::story::Shop;
@@ -119,6 +120,34 @@ async fn a_schedule_is_made_changed_listed_and_given_up() {
         late.refused(409, "NOT_EDITABLE");
         let failed = keeper.get(&format!("{SCHEDULES}?status=cancelled")).await.expect(200);
         assert_eq!(failed["items"].as_array().unwrap().len(), 1);
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_with_a_key_is_made_once_however_often_it_is_sent() {
+    for (store, bus) in BOTH {
+        let world = World::start(store, bus).await;
+        let desk = Desk::open(&world).await;
+        let schedule = desk.create(desk.schedule("bank", 60)).await;
+        let hold = desk.keeper.post(HOLDS, desk.hold()).await.expect(201);
+        for (path, change, other) in [
+            (at(SCHEDULES, &schedule, ""), json!({ "notes": "a" }), json!({ "notes": "b" })),
+            (at(HOLDS, &hold, ""), json!({ "reason": "a" }), json!({ "reason": "b" })),
+        ] {
+            let send = async |method: Method, key: &str, body: &Value| {
+                desk.keeper.write_once(method, &path, &format!("{key} {path}"), body).await
+            };
+            for (method, body) in [(Method::PATCH, &change), (Method::DELETE, &json!({}))] {
+                let first = send(method.clone(), method.as_str(), body).await;
+                assert!(!first.headers.contains_key("idempotency-replayed"), "{}", first.text);
+                let again = send(method.clone(), method.as_str(), body).await;
+                assert_eq!(again.headers["idempotency-replayed"], "true");
+                assert_eq!(again.expect(200), first.expect(200));
+            }
+            let reused = send(Method::PATCH, "PATCH", &other).await;
+            reused.refused(422, "IDEMPOTENCY_KEY_REUSED");
+        }
         world.close().await;
     }
 }

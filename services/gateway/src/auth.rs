@@ -16,12 +16,14 @@ use quittance_chassis::problem::status;
 use quittance_chassis::telemetry::current_traceparent;
 use quittance_kernel::{Ctx, OrganizationId, Principal, Role};
 use quittance_proto::issues::v1::Impersonation;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::access::{self, Row, Who};
 use crate::denial;
 use crate::edge::RequestId;
+use crate::keys::{self, Key};
+use crate::limits::Meter;
 use crate::problem::Problem;
 use crate::state::Gateway;
 use crate::viewing::{asked, noted};
@@ -30,7 +32,7 @@ use crate::viewing::{asked, noted};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a token of our own is good for.
-const MOMENT: Duration = Duration::from_mins(1);
+pub(crate) const MOMENT: Duration = Duration::from_mins(1);
 
 /// The caller of a request, as the guard found out.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Caller {
     inner: GrpcCaller,
     /// Present if the caller views as somebody else.
     pub(crate) viewing: Option<Arc<Impersonation>>,
+    /// Present if the caller is a program with a key.
+    pub(crate) key: Option<Arc<Key>>,
 }
 
 impl std::ops::Deref for Caller {
@@ -67,7 +71,14 @@ pub(crate) async fn guard(
     let row = access::find(request.method(), path.as_str()).ok_or_else(Problem::not_found)?;
     if let Who::Roles(roles) = row.who {
         let token = bearer(request.headers()).ok_or_else(|| refused(&AuthError::Missing))?;
-        admit(&gateway, row, roles, &token, &mut request).await?;
+        if keys::is_key(&token) {
+            let key =
+                keys::resolve(&gateway, &token, (request.extensions(), request.headers())).await?;
+            let token = key.token.expose_secret().to_owned();
+            admit_by(&gateway, row, roles, (&token, Some(key)), &mut request).await?;
+        } else {
+            admit(&gateway, row, roles, &token, &mut request).await?;
+        }
     }
     Ok(next.run(request).await)
 }
@@ -81,8 +92,24 @@ pub(crate) async fn admit(
     token: &str,
     request: &mut Request,
 ) -> Result<(), Problem> {
+    admit_by(gateway, row, roles, (token, None), request).await
+}
+
+/// The same for a token that stands for a key, perhaps.
+async fn admit_by(
+    gateway: &Gateway,
+    row: &Row,
+    roles: &[Role],
+    (token, key): (&str, Option<Arc<Key>>),
+    request: &mut Request,
+) -> Result<(), Problem> {
     let principal = gateway.verifier.verify(token).await.map_err(|error| refused(&error))?;
-    let allowed = allow(row, roles, &principal);
+    let allowance = gateway.limits.member(principal.impersonator.unwrap_or(principal.member))?;
+    if let (Some(allowance), Some(meter)) = (allowance, request.extensions().get::<Meter>()) {
+        meter.set(allowance);
+    }
+    let allowed = allow(row, roles, &principal)
+        .and_then(|()| key.as_deref().map_or(Ok(()), |key| key.opens(row)));
     let mut caller = caller(&principal, token, request);
     if principal.impersonator.is_some() {
         // Before the refusal, so that it is written down, too.
@@ -97,6 +124,7 @@ pub(crate) async fn admit(
         }
         return Err(problem);
     }
+    caller.key = key;
     request.extensions_mut().insert(caller);
     Ok(())
 }
@@ -135,7 +163,11 @@ fn caller(principal: &Principal, token: &str, request: &Request) -> Caller {
     span.record("member", tracing::field::display(principal.member));
     let ctx = context(principal.clone(), request.extensions(), request.headers());
     let deadline = Instant::now().checked_add(PATIENCE);
-    Caller { inner: GrpcCaller::new(ctx, &SecretString::from(token), deadline), viewing: None }
+    Caller {
+        inner: GrpcCaller::new(ctx, &SecretString::from(token), deadline),
+        viewing: None,
+        key: None,
+    }
 }
 
 /// Says who asks, when, and under which request.
@@ -157,7 +189,7 @@ impl FromRequestParts<Gateway> for Ourselves {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         match gateway.mode {
             Mode::Production => Err(Problem::not_found()),
-            Mode::Development => ourselves(parts, gateway).map(Self),
+            Mode::Development => ourselves(&parts.extensions, &parts.headers, gateway).map(Self),
         }
     }
 }
@@ -169,14 +201,19 @@ impl FromRequestParts<Gateway> for FrontDesk {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        ourselves(parts, gateway).map(Self)
+        ourselves(&parts.extensions, &parts.headers, gateway).map(Self)
     }
 }
 
-fn ourselves(parts: &Parts, gateway: &Gateway) -> Result<GrpcCaller, Problem> {
+/// The gateway itself as a caller.
+pub(crate) fn ourselves(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    gateway: &Gateway,
+) -> Result<GrpcCaller, Problem> {
     let principal = Principal::service(OrganizationId(Uuid::nil()));
     let token = gateway.verifier.mint(&principal, MOMENT).map_err(|error| refused(&error))?;
-    let ctx = context(principal, &parts.extensions, &parts.headers);
+    let ctx = context(principal, extensions, headers);
     let deadline = Instant::now().checked_add(PATIENCE);
     Ok(GrpcCaller::new(ctx, &SecretString::from(token), deadline))
 }

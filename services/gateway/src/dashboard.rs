@@ -77,6 +77,8 @@ fn pages() -> Router<Gateway> {
     Router::new()
         .route("/app", get(sign_in::home))
         .route("/app/sign-in", get(sign_in::form).post(sign_in::enter))
+        .route("/app/sign-in/start", get(sign_in::start))
+        .route("/app/sign-in/callback", get(sign_in::callback))
         .route("/app/sign-out", post(sign_in::leave))
         .route("/app/assets/{name}", get(assets::asset))
         .route("/app/bell", get(bell::unread))

@@ -2,6 +2,8 @@
 //!
 //! One layer rather than eight, because each one costs a box and a clone on every request.
 
+mod headers;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,8 +22,10 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+use crate::limits::{Allowance, Meter};
 use crate::problem::Problem;
 use crate::state::Gateway;
+use headers::Kind;
 
 /// How long an answer may take to begin.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +36,10 @@ pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a run may take: very many earnings are drawn and paid in one request.
 pub(crate) const PLAN_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// The longest address, and the most that all headers of a request may have.
+const MAX_URI: usize = 8 * 1024;
+const MAX_HEADERS: usize = 32 * 1024;
+
 /// Requests that are worked on at once; more are refused.
 pub(crate) const MAX_IN_FLIGHT: usize = 1_024;
 
@@ -40,22 +48,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Buckets in seconds; the ones of the SDK are made for milliseconds.
 const BOUNDARIES: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-
-/// An API answer is data: it may load and run nothing.
-const API_POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-
-/// The API browser runs its own scripts and asks this server.
-const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'",
-);
-
-/// Pages of the dashboard load what this server has, and nothing inline; their forms go nowhere else.
-const APP_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; \
-     frame-ancestors 'none'",
-);
 
 /// Ties log lines, audit rows and answers of one request together.
 #[derive(Clone, Debug)]
@@ -88,14 +80,19 @@ pub(crate) async fn edge(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let visit = Visit::new(&request);
-    request.extensions_mut().insert(RequestId(visit.request_id.clone()));
+    let mut visit = Visit::new(&request);
+    let extensions = request.extensions_mut();
+    extensions.insert(RequestId(visit.request_id.clone()));
+    extensions.insert(visit.meter.clone());
     let span = visit.span(request.headers());
     let trace_id = span.in_scope(|| trace_id(request.headers(), &visit.request_id));
-    let response = admitted(&gateway, request, next).instrument(span.clone()).await;
+    let response = match span.in_scope(|| visit.welcome(&gateway, &request)) {
+        Ok(()) => admitted(&gateway, request, next).instrument(span.clone()).await,
+        Err(problem) => problem.into_response(),
+    };
     let response = span.in_scope(|| documented(response, &trace_id));
     span.record("http.response.status_code", response.status().as_u16());
-    visit.end(response, &gateway.histogram)
+    visit.end(response, &gateway)
 }
 
 /// What is remembered of a request until it is answered.
@@ -103,9 +100,13 @@ struct Visit {
     started: Instant,
     method: Method,
     route: String,
-    is_docs: bool,
-    is_page: bool,
+    kind: Kind,
     request_id: String,
+    /// The version that the client has already.
+    seen: Option<HeaderValue>,
+    /// What the address that asks, and then the member, may still ask.
+    allowance: Option<Allowance>,
+    meter: Meter,
 }
 
 impl Visit {
@@ -115,10 +116,30 @@ impl Visit {
             started: Instant::now(),
             method: request.method().clone(),
             route: route.map_or("_OTHER", MatchedPath::as_str).to_owned(),
-            is_docs: request.uri().path().starts_with("/api/docs"),
-            is_page: is_page(request.uri().path()),
+            kind: kind(request.uri().path()),
             request_id: request_id(request.headers()),
+            seen: request.headers().get(header::IF_NONE_MATCH).cloned(),
+            allowance: None,
+            meter: Meter::default(),
         }
+    }
+
+    /// Refuses what comes too often, or is too long to be looked at.
+    fn welcome(&mut self, gateway: &Gateway, request: &Request) -> Result<(), Problem> {
+        self.allowance = gateway.limits.address(request)?;
+        let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
+        if MAX_URI < uri {
+            let detail = "the address is longer than 8 KiB";
+            return Err(Problem::new(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", detail));
+        }
+        let headers = request.headers().iter();
+        let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if MAX_HEADERS < headers {
+            let (status, detail) =
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are longer than 32 KiB");
+            return Err(Problem::new(status, "HEADERS_TOO_LARGE", detail));
+        }
+        Ok(())
     }
 
     fn span(&self, headers: &HeaderMap) -> Span {
@@ -140,8 +161,9 @@ impl Visit {
     }
 
     /// Counts the request and sets the headers that every answer has.
-    fn end(self, mut response: Response, histogram: &Histogram<f64>) -> Response {
-        histogram.record(
+    fn end(self, response: Response, gateway: &Gateway) -> Response {
+        let mut response = headers::unless_seen(response, &self.method, self.seen.as_ref());
+        gateway.histogram.record(
             self.started.elapsed().as_secs_f64(),
             &[
                 KeyValue::new("http.request.method", known(&self.method)),
@@ -149,27 +171,13 @@ impl Visit {
                 KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),
             ],
         );
-        let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(self.request_id) {
-            headers.insert(REQUEST_ID, id);
+            response.headers_mut().insert(REQUEST_ID, id);
         }
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // Without a referrer a browser sends forms with the origin `null`.
-        let referrer = if self.is_page { "same-origin" } else { "no-referrer" };
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
-        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        let policy = match (self.is_docs, self.is_page) {
-            (true, _) => DOCS_POLICY,
-            (false, true) => APP_POLICY,
-            (false, false) => API_POLICY,
-        };
-        // A page that is meant to be looked at says by itself what it needs.
-        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
-        if !self.is_docs {
-            // Amounts and names do not belong into the cache of a proxy or a shared browser.
-            let no_store = HeaderValue::from_static("no-store");
-            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
+        if let Some(allowance) = self.meter.get().or(self.allowance) {
+            allowance.write(response.headers_mut());
         }
+        headers::guard(&mut response, self.kind, gateway.mode);
         response
     }
 }
@@ -240,6 +248,16 @@ pub(crate) fn log(problem: &Problem) {
 /// Whether this is the address of a page of the dashboard, or of something that pages load.
 pub(crate) fn is_page(path: &str) -> bool {
     path == "/app" || path.starts_with("/app/")
+}
+
+fn kind(path: &str) -> Kind {
+    if path.starts_with("/api/docs") {
+        Kind::Docs
+    } else if is_page(path) {
+        Kind::Page
+    } else {
+        Kind::Data
+    }
 }
 
 fn bare(response: &Response) -> Option<Problem> {

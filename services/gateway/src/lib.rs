@@ -3,11 +3,16 @@
 
 mod access;
 mod auth;
+mod cors;
 mod dashboard;
 mod denial;
 mod edge;
 mod extract;
 mod idempotency;
+mod keys;
+mod lanes;
+mod limits;
+mod oidc;
 mod openapi;
 mod problem;
 mod reply;
@@ -90,6 +95,8 @@ async fn serve(listener: TcpListener, routes: Router, started: Start) -> anyhow:
         }
     });
     let shutdown = started.shutdown.clone();
+    // Who asks is counted by address.
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, routes)
         .with_graceful_shutdown(started.shutdown.clone().cancelled_owned());
     started.readiness.set(true);
@@ -132,7 +139,7 @@ pub fn router(config: &Config, started: &Start) -> anyhow::Result<Router> {
                 .and(NotForContentType::const_new("text/csv"))
                 .and(rest::is_no_file),
         );
-    Ok(Router::new()
+    let routes = Router::new()
         .merge(guarded)
         .merge(dashboard::routes(&gateway))
         .merge(SwaggerUi::new("/api/docs").config(BrowserConfig::from("/api/openapi.json")))
@@ -141,7 +148,12 @@ pub fn router(config: &Config, started: &Start) -> anyhow::Result<Router> {
         .fallback(edge::no_route)
         .method_not_allowed_fallback(edge::no_method)
         .layer(from_fn_with_state(gateway, edge::edge))
-        .layer(compression))
+        .layer(compression);
+    // Around everything, so that a site that may ask can also read why it was refused.
+    Ok(match cors::layer(&config.gateway.cors_origins)? {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    })
 }
 
 fn described(document: Bytes) -> ([(header::HeaderName, &'static str); 1], Bytes) {

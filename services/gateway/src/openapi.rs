@@ -1,10 +1,11 @@
 //! The OpenAPI document, which is made of the handlers themselves.
 
+mod answers;
+
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
-    ResponseBuilder, Responses, SecurityRequirement,
+    Components, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Responses, SecurityRequirement,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -54,9 +55,10 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
         ] {
             let Some(operation) = operation else { continue };
             describe(&mut operation.responses);
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(refusal()));
             let row = TABLE.iter().find(|row| row.method.as_str() == method && row.path == path);
-            if let Some(Who::Roles(roles)) = row.map(|row| row.who) {
+            let who = row.map(|row| row.who);
+            answers::refusals(operation, method, path, matches!(who, Some(Who::Roles(_))));
+            if let Some(Who::Roles(roles)) = who {
                 let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
                 operation.security = Some(vec![SecurityRequirement::new(SCHEME, names)]);
             }
@@ -78,17 +80,75 @@ fn describe(responses: &mut Responses) {
     }
 }
 
-fn refusal() -> Response {
-    let problem = RefOr::Ref(Ref::from_schema_name(ProblemDocument::name()));
-    ResponseBuilder::new()
-        .description("A refusal, with its reason in `code`")
-        .content("application/problem+json", ContentBuilder::new().schema(Some(problem)).build())
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a write may do without an `Idempotency-Key`, and why.
+    const WITHOUT_KEY: &[(&str, &str)] = &[
+        // Their answers hold a secret or a token, which must not be remembered.
+        ("POST", "/api/me/api-keys"),
+        ("POST", "/api/admin/impersonate"),
+        ("POST", "/api/auth/dev-token"),
+        ("POST", "/api/auth/sign-in"),
+        // Marking twice is marking once; the same bytes are one attachment, or one statement; comparing
+        // changes nothing.
+        ("POST", "/api/me/notifications/read"),
+        ("POST", "/api/test-cycles/{id}/issues/{issueId}/attachments"),
+        ("POST", "/api/admin/reconciliation/import"),
+        ("POST", "/api/admin/reconciliation"),
+        // The second of two finds that the money is on its way back.
+        ("POST", "/api/admin/payouts/{id}/refund"),
+        // With the same `webhook-id`, so that the receiver acts once.
+        ("POST", "/api/admin/webhooks/{id}/deliveries/{deliveryId}/replay"),
+        // A slot is run once.
+        ("POST", "/api/v2/payout-schedules/process-due"),
+        ("POST", "/api/v2/escrow-holds/process-due"),
+    ];
+
+    /// Whether an operation takes a header.
+    fn takes(operation: &serde_json::Value, name: &str) -> bool {
+        let parameters = operation["parameters"].as_array();
+        parameters.into_iter().flatten().any(|parameter| parameter["name"] == name)
+    }
+
+    #[test]
+    fn every_write_can_be_repeated_with_a_key() {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut without = Vec::new();
+        for row in TABLE.iter().filter(|row| !row.is_read_only()) {
+            let method = row.method.as_str().to_lowercase();
+            let operation = &document["paths"][row.path][&method];
+            let is_post = row.method == http::Method::POST || row.method == http::Method::PATCH;
+            if is_post && !takes(operation, "Idempotency-Key") {
+                without.push((row.method.as_str(), row.path));
+            }
+            if row.method == http::Method::PATCH {
+                assert!(takes(operation, "If-Match"), "{} {}", row.method, row.path);
+                assert!(operation["responses"]["412"].is_object(), "{}", row.path);
+            }
+        }
+        without.retain(|(method, path)| !WITHOUT_KEY.contains(&(*method, *path)));
+        assert_eq!(without, []);
+    }
+
+    #[test]
+    fn every_route_documents_the_refusals_it_can_give() {
+        let document = serde_json::to_value(document()).unwrap();
+        for row in TABLE {
+            let method = row.method.as_str().to_lowercase();
+            let operation = &document["paths"][row.path][&method];
+            let statuses = operation["responses"].as_object().unwrap();
+            let has = |status: &str| statuses.contains_key(status);
+            assert!(has("500") && has("503"), "{} {}", row.method, row.path);
+            if matches!(row.who, Who::Roles(_)) {
+                assert!(has("401") && has("403") && has("429"), "{} {}", row.method, row.path);
+            }
+            if operation["requestBody"].is_object() {
+                assert!(has("400") && has("413") && has("415"), "{} {}", row.method, row.path);
+            }
+        }
+    }
 
     #[test]
     fn every_reference_of_the_document_leads_somewhere() {
@@ -105,7 +165,8 @@ mod tests {
                 for (status, response) in operation["responses"].as_object().unwrap() {
                     assert!(response["description"].is_string(), "{path} {status}");
                 }
-                assert!(operation["responses"]["default"]["content"].is_object(), "{path}");
+                // Whatever it answers is said by its status, so that nothing can hide behind a default.
+                assert!(operation["responses"].get("default").is_none(), "{path}");
             }
         }
     }

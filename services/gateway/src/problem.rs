@@ -18,6 +18,9 @@ use utoipa::ToSchema;
 /// Seconds after which it is worth trying again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+/// The same in the document, where it is known better.
+const RETRY_MEMBER: &str = "retryAfterSeconds";
+
 /// One field of a request that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
@@ -103,6 +106,12 @@ impl Problem {
         self
     }
 
+    /// Says after how many seconds it is worth trying again.
+    #[must_use]
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.with(RETRY_MEMBER, seconds)
+    }
+
     /// Says 412 instead of 409 when the client named the version that it has seen.
     #[must_use]
     pub(crate) fn of_version(mut self, version: i64) -> Self {
@@ -115,6 +124,7 @@ impl Problem {
     /// Writes the document.
     pub(crate) fn write(self, trace_id: &str) -> Response {
         let mut document = self.more;
+        let wait = document.get(RETRY_MEMBER).and_then(Value::as_u64);
         let code = self.code.as_ref();
         document.insert("type".into(), problem_type(code).into());
         document.insert("title".into(), title(code).into());
@@ -135,7 +145,8 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, value);
         }
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            let wait = wait.map_or(RETRY_AFTER, HeaderValue::from);
+            headers.insert(header::RETRY_AFTER, wait);
         }
         response
     }

@@ -1,11 +1,11 @@
 //! Answers: JSON with the headers that resources share, and the version that a client has seen.
 
-use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use tonic::metadata::MetadataMap;
 
 use crate::idempotency::{REPLAYED, is_replay};
@@ -15,12 +15,13 @@ use crate::problem::Problem;
 pub(crate) struct Reply<T> {
     status: StatusCode,
     headers: HeaderMap,
+    version: Option<i64>,
     body: T,
 }
 
 impl<T> Reply<T> {
     pub(crate) fn ok(body: T) -> Self {
-        Self { status: StatusCode::OK, headers: HeaderMap::new(), body }
+        Self { status: StatusCode::OK, headers: HeaderMap::new(), version: None, body }
     }
 
     /// Answers with what was created, and where it is.
@@ -32,7 +33,7 @@ impl<T> Reply<T> {
     /// Names the version of the resource, for `If-Match`.
     #[must_use]
     pub(crate) fn version(self, version: i64) -> Self {
-        self.header(header::ETAG, &format!("\"{version}\""))
+        Self { version: Some(version), ..self }
     }
 
     /// Says so if the service remembered this answer.
@@ -56,8 +57,27 @@ impl<T> Reply<T> {
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        (self.status, self.headers, Json(self.body)).into_response()
+        let Self { status, headers, version, body } = self;
+        let bytes = match serde_json::to_vec(&body) {
+            Ok(bytes) => bytes,
+            Err(error) => return Problem::internal(error.to_string()).into_response(),
+        };
+        let tag = version.and_then(|version| tag(version, &bytes));
+        let mut response = (status, headers, bytes).into_response();
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if let Some(tag) = tag {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
     }
+}
+
+/// The version, which `If-Match` is held against, and what this answer says: an issue is payable or not by the
+/// setting of its cycle, so that the same version can look different.
+fn tag(version: i64, body: &[u8]) -> Option<HeaderValue> {
+    let digest = Sha256::digest(body);
+    HeaderValue::try_from(format!("\"{version}-{}\"", hex::encode(&digest[..8]))).ok()
 }
 
 /// Takes what a service must have sent.
@@ -78,6 +98,7 @@ impl IfMatch {
         }
         text.strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
+            .map(|tag| tag.split_once('-').map_or(tag, |(version, _)| version))
             .and_then(|version| version.parse().ok())
             .filter(|version| 0 < *version)
             .map(Self)
@@ -108,8 +129,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_names_the_version_and_what_is_said() {
+        let tag = |body: &str| {
+            Reply::ok(body.to_owned()).version(7).into_response().headers()["etag"].clone()
+        };
+        assert!(tag("a").to_str().unwrap().starts_with("\"7-"));
+        assert_eq!(tag("a"), tag("a"));
+        assert_ne!(tag("a"), tag("b"));
+    }
+
+    #[test]
     fn only_a_tag_of_ours_can_match() {
-        assert_eq!(read("\"7\""), Some(7));
+        assert_eq!((read("\"7\""), read("\"7-0123456789abcdef\"")), (Some(7), Some(7)));
         assert_eq!(read("*"), Some(0));
         for foreign in ["7", "W/\"7\"", "\"0\"", "\"-1\"", "\"x\"", "\"1\", \"2\"", ""] {
             assert_eq!(read(foreign), None, "{foreign}");

@@ -1,6 +1,7 @@
 //! The REST contract: one file per resource, each with its DTOs and handlers.
 
 mod accounts;
+mod api_keys;
 mod approvals;
 mod attachments;
 pub(crate) mod audit;
@@ -54,6 +55,7 @@ mod stream;
 mod submissions;
 mod triage;
 mod verify;
+mod webhooks;
 
 pub(crate) use attachments::{download, is_no_file};
 pub(crate) use balance::export as export_balance;
@@ -80,6 +82,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         identity::routes(),
         impersonation::routes(),
         me::routes(),
+        api_keys::routes(),
+        webhooks::routes(),
         balance::routes(),
         explain::routes(),
         statement::routes(),

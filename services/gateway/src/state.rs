@@ -16,6 +16,7 @@ use quittance_proto::balance::v1::explanation_service_client::ExplanationService
 use quittance_proto::balance::v1::ledger_service_client::LedgerServiceClient;
 use quittance_proto::balance::v1::reconciliation_service_client::ReconciliationServiceClient;
 use quittance_proto::balance::v1::statistics_service_client::StatisticsServiceClient;
+use quittance_proto::issues::v1::api_key_service_client::ApiKeyServiceClient;
 use quittance_proto::issues::v1::attachment_service_client::AttachmentServiceClient;
 use quittance_proto::issues::v1::bounty_service_client::BountyServiceClient;
 use quittance_proto::issues::v1::cycle_service_client::CycleServiceClient;
@@ -26,6 +27,7 @@ use quittance_proto::issues::v1::member_service_client::MemberServiceClient;
 use quittance_proto::issues::v1::notification_service_client::NotificationServiceClient;
 use quittance_proto::issues::v1::product_service_client::ProductServiceClient;
 use quittance_proto::issues::v1::reward_pool_service_client::RewardPoolServiceClient;
+use quittance_proto::issues::v1::webhook_service_client::WebhookServiceClient;
 use quittance_proto::payouts::v1::approval_service_client::ApprovalServiceClient;
 use quittance_proto::payouts::v1::bounty_pay_service_client::BountyPayServiceClient;
 use quittance_proto::payouts::v1::commission_service_client::CommissionServiceClient;
@@ -48,9 +50,10 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::edge::{MAX_IN_FLIGHT, histogram};
-
-/// Streams that are open at once. Less than a service allows on one connection (256).
-const MAX_STREAMS: usize = 200;
+use crate::keys::KeyRing;
+use crate::lanes::Lanes;
+use crate::limits::Limits;
+use crate::oidc::Oidc;
 
 /// Uploads that are under way at once: each may take minutes, and some memory of the service.
 const MAX_UPLOADS: usize = 64;
@@ -62,7 +65,12 @@ pub(crate) struct Gateway(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) mode: Mode,
     pub(crate) verifier: Arc<Verifier>,
+    /// Where people sign in, if anywhere.
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) limits: Limits,
+    /// Keys that were looked up a moment ago.
+    pub(crate) keys: KeyRing,
     pub(crate) histogram: Histogram<f64>,
     /// Each service with its health.
     pub(crate) health: [(&'static str, HealthClient<Channel>); 3],
@@ -70,15 +78,12 @@ pub(crate) struct Shared {
     pub(crate) metrics: Router,
     /// Cancelled when the gateway is to stop.
     pub(crate) shutdown: CancellationToken,
-    /// Places for streams that stay open; see [`MAX_STREAMS`].
-    pub(crate) streams: Arc<Semaphore>,
+    /// Connections for streams that stay open, so that they do not take the places of calls.
+    pub(crate) lanes: Lanes,
     /// Places for uploads; see [`MAX_UPLOADS`].
     pub(crate) uploads: Arc<Semaphore>,
     issues: Client,
-    /// A connection of its own for streams that stay open, so that they do not take the places of
-    /// calls on the other one.
-    watching: Client,
-    /// The same for files, whose bytes would stand before the calls.
+    /// A connection of their own for files, whose bytes would stand before the calls.
     files: Client,
     payouts: Client,
     balance: Client,
@@ -102,7 +107,10 @@ impl Gateway {
         Ok(Self(Arc::new(Shared {
             mode: config.mode,
             verifier: Verifier::from_config(&config.auth, config.mode)?,
+            oidc: Oidc::new(&config.auth.oidc)?,
             places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            limits: Limits::new(&config.gateway),
+            keys: KeyRing::default(),
             histogram: histogram(),
             health: [
                 health("issues", &config.issues.url)?,
@@ -111,10 +119,9 @@ impl Gateway {
             ],
             metrics: telemetry::routes(&started.metrics, Vec::new()),
             shutdown: started.shutdown.clone(),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            lanes: Lanes::new(&config.issues.url, tls, config.gateway.max_streams)?,
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             issues: secured(&config.issues.url, tls)?,
-            watching: secured(&config.issues.url, tls)?,
             files: secured(&config.issues.url, tls)?,
             payouts: secured(&config.payouts.url, tls)?,
             balance: secured(&config.balance.url, tls)?,
@@ -136,6 +143,8 @@ clients! {
     members: MemberServiceClient over issues,
     identities: IdentityServiceClient over issues,
     impersonations: ImpersonationServiceClient over issues,
+    api_keys: ApiKeyServiceClient over issues,
+    webhooks: WebhookServiceClient over issues,
     products: ProductServiceClient over issues,
     cycles: CycleServiceClient over issues,
     issues: IssueServiceClient over issues,
@@ -143,7 +152,6 @@ clients! {
     reward_pools: RewardPoolServiceClient over issues,
     notifications: NotificationServiceClient over issues,
     attachments: AttachmentServiceClient over files,
-    watching: NotificationServiceClient over watching,
     payouts: PayoutServiceClient over payouts,
     plans: PlanServiceClient over payouts,
     accounts: PayoutAccountServiceClient over payouts,

@@ -113,6 +113,11 @@ words! {
 }
 
 words! {
+    /// How far a delivery of a webhook is.
+    DeliveryState is issues::DeliveryState [read] { Pending, Delivered, Failed }
+}
+
+words! {
     /// What happens to a batch with an issue that cannot be paid.
     OnBlocked is payouts::OnBlocked [number] { Fail, Skip }
 }

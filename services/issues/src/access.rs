@@ -6,6 +6,8 @@ use quittance_kernel::Role;
 use Role::{Admin, Auditor, Finance, Lead, Member, PlatformAdmin, Service};
 
 const ANYONE: &[Role] = &[Member, Lead, Admin, Finance, Auditor, PlatformAdmin, Service];
+/// Whoever signs in.
+const PEOPLE: &[Role] = &[Member, Lead, Admin, Finance, Auditor, PlatformAdmin];
 /// Those who see more than their own.
 const OVERSIGHT: &[Role] = &[Lead, Admin, Finance, Auditor, PlatformAdmin, Service];
 const REPORTERS: &[Role] = &[Member, Lead, Admin];
@@ -68,6 +70,17 @@ pub const ACCESS: Access = &[
     ("/quittance.issues.v1.NotificationService/CountUnread", ANYONE),
     ("/quittance.issues.v1.NotificationService/StreamNotifications", ANYONE),
     ("/quittance.issues.v1.IdentityService/SignIn", OURSELVES),
+    ("/quittance.issues.v1.ApiKeyService/CreateApiKey", PEOPLE),
+    ("/quittance.issues.v1.ApiKeyService/ListApiKeys", PEOPLE),
+    ("/quittance.issues.v1.ApiKeyService/RevokeApiKey", PEOPLE),
+    ("/quittance.issues.v1.ApiKeyService/ResolveApiKey", OURSELVES),
+    ("/quittance.issues.v1.WebhookService/CreateEndpoint", &[Admin]),
+    ("/quittance.issues.v1.WebhookService/ListEndpoints", &[Admin, Auditor]),
+    ("/quittance.issues.v1.WebhookService/GetEndpoint", &[Admin, Auditor]),
+    ("/quittance.issues.v1.WebhookService/UpdateEndpoint", &[Admin]),
+    ("/quittance.issues.v1.WebhookService/DeleteEndpoint", &[Admin]),
+    ("/quittance.issues.v1.WebhookService/ListDeliveries", &[Admin, Auditor]),
+    ("/quittance.issues.v1.WebhookService/ReplayDelivery", &[Admin]),
     ("/quittance.issues.v1.ImpersonationService/StartImpersonation", &[Admin]),
     // Whoever views has the roles of the member; what is not theirs is not found.
     ("/quittance.issues.v1.ImpersonationService/EndImpersonation", ANYONE),

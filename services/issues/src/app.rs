@@ -1,5 +1,6 @@
 //! The use cases: one file each.
 
+mod api_keys;
 mod approve;
 mod attachments;
 mod bell;
@@ -21,6 +22,7 @@ mod impersonate;
 mod list_issues;
 mod list_pending_review;
 mod list_triage;
+mod listen;
 mod mark_read;
 mod member_cycles;
 mod mirror_payments;
@@ -45,11 +47,14 @@ mod update_member;
 mod update_product;
 mod upload;
 mod watch;
+mod webhooks;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use quittance_chassis::db::{Db, Idempotency, Insert, Tx};
 use quittance_kernel::{Ctx, CycleId, IssueId, Role};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use attachments::Pieces;
@@ -62,6 +67,7 @@ pub use cycle_totals::CycleTotals;
 pub use decide_submission::Extra;
 pub use decide_triage::{Judgement, Outcome, Verdict};
 pub use ensure_member::Identity;
+pub(crate) use ensure_member::parse_roles;
 pub use impersonate::Looked;
 pub use list_pending_review::PendingReview;
 pub use list_triage::Inbox;
@@ -78,8 +84,11 @@ pub use update_member::MemberPatch;
 pub use update_product::ProductPatch;
 pub use upload::NewFile;
 pub use watch::Watch;
+pub use webhooks::NewEndpoint;
+pub(crate) use webhooks::SECRET;
 
 pub use crate::store::cycle::Filter as CycleFilter;
+pub use crate::store::delivery::{Delivery, State as DeliveryState};
 pub use crate::store::impersonation::Logged;
 pub use crate::store::issue_list::Filter as IssueFilter;
 pub use crate::store::notification::{Marked, Notification};
@@ -107,6 +116,12 @@ pub struct Issues {
     files: Files,
     /// Ends what waits: cancelled when the service stops.
     shutdown: CancellationToken,
+    /// Whether webhooks may go over plain HTTP and to private addresses.
+    insecure_webhooks: bool,
+    /// Told when something is to be delivered.
+    queued: Arc<Notify>,
+    /// Whether somebody looks for what other processes write.
+    listening: Arc<AtomicBool>,
 }
 
 /// An issue and what surrounds it.
@@ -205,13 +220,33 @@ impl Issues {
     #[must_use]
     pub fn new(db: Db, development: bool) -> Self {
         let (bell, shutdown) = (Bell::new(), CancellationToken::new());
-        Self { db, development, bell, files: Files::default(), shutdown }
+        Self {
+            db,
+            development,
+            bell,
+            files: Files::default(),
+            shutdown,
+            insecure_webhooks: false,
+            queued: Arc::default(),
+            listening: Arc::default(),
+        }
     }
 
     /// Keeps the bytes of attachments here.
     #[must_use]
     pub fn keeping(self, files: Files) -> Self {
         Self { files, ..self }
+    }
+
+    /// Lets webhooks go over plain HTTP and to private addresses.
+    #[must_use]
+    pub fn delivering_anywhere(self, insecure_webhooks: bool) -> Self {
+        Self { insecure_webhooks, ..self }
+    }
+
+    /// Told when something is to be delivered.
+    pub(crate) fn queued(&self) -> &Notify {
+        &self.queued
     }
 
     /// Ends the streams of this service with this token.

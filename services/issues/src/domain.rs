@@ -1,5 +1,6 @@
 //! The rules of the issues service. Pure: no I/O, no clock; who and when are arguments.
 
+pub mod api_key;
 pub mod attachment;
 pub mod bounty;
 pub mod claim;
@@ -20,3 +21,4 @@ pub mod sight;
 pub mod status;
 pub mod text;
 pub mod view;
+pub mod webhook;

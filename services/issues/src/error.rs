@@ -9,6 +9,7 @@ use sea_orm::DbErr;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::domain::api_key::ApiKeyError;
 use crate::domain::attachment::{AttachmentError, Media};
 use crate::domain::bounty::BountyError;
 use crate::domain::identity::IdentityError;
@@ -16,6 +17,7 @@ use crate::domain::impersonation::ImpersonationError;
 use crate::domain::issue::IssueError;
 use crate::domain::rates::RatesError;
 use crate::domain::text::FieldError;
+use crate::domain::webhook::WebhookError;
 use crate::files::FilesError;
 pub use crate::store::StoreError;
 
@@ -29,6 +31,7 @@ pub enum Kind {
     Attachment,
     Bounty,
     Claim,
+    ApiKey,
 }
 
 impl std::fmt::Display for Kind {
@@ -41,6 +44,7 @@ impl std::fmt::Display for Kind {
             Self::Attachment => "attachment",
             Self::Bounty => "bounty",
             Self::Claim => "claim",
+            Self::ApiKey => "key",
         })
     }
 }
@@ -56,6 +60,10 @@ pub enum Error {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Impersonation(#[from] ImpersonationError),
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error(transparent)]
     Bounty(#[from] BountyError),
     #[error(transparent)]
@@ -129,6 +137,8 @@ impl Error {
             | Self::Rule(_)
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::ApiKey(_)
+            | Self::Webhook(_)
             | Self::Bounty(_)
             | Self::Rates(_)
             | Self::Money { .. }
@@ -168,23 +178,30 @@ impl Problem for Error {
             }
             Self::Bounty(error) => error.code(),
             Self::Attachment(AttachmentError::TooLarge(_)) => Code::OutOfRange,
-            Self::Attachment(AttachmentError::TooMany | AttachmentError::Kept) => {
+            Self::Files(_) => Code::Unavailable,
+            Self::Attachment(AttachmentError::TooMany | AttachmentError::Kept)
+            | Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
+            | Self::CycleClosed(_)
+            | Self::LastAdmin(_)
+            | Self::ApiKey(ApiKeyError::Full)
+            | Self::Webhook(WebhookError::Full | WebhookError::Disabled) => {
                 Code::FailedPrecondition
             }
-            Self::Files(_) => Code::Unavailable,
-            Self::Rule(IssueError::Transition(_) | IssueError::DuplicateLoop(_))
-            | Self::CycleClosed(_)
-            | Self::LastAdmin(_) => Code::FailedPrecondition,
             Self::Rule(IssueError::SelfApproval(_) | IssueError::NotPermitted(_))
             | Self::Identity(IdentityError::EmailNotVerified)
+            | Self::ApiKey(ApiKeyError::Roles | ApiKeyError::Viewing)
             | Self::Impersonation(
                 ImpersonationError::Chained
                 | ImpersonationError::Yourself
                 | ImpersonationError::BeyondTheOrganization,
             )
             | Self::DevelopmentOnly => Code::PermissionDenied,
-            Self::Impersonation(ImpersonationError::Ended) => Code::Unauthenticated,
-            Self::NotFound(..) | Self::Identity(IdentityError::Stranger) => Code::NotFound,
+            Self::Impersonation(ImpersonationError::Ended) | Self::ApiKey(ApiKeyError::Dead) => {
+                Code::Unauthenticated
+            }
+            Self::NotFound(..)
+            | Self::Identity(IdentityError::Stranger)
+            | Self::Webhook(WebhookError::NoEndpoint | WebhookError::NoDelivery) => Code::NotFound,
             Self::ProductKeyTaken(_) | Self::Identity(IdentityError::Conflict) => {
                 Code::AlreadyExists
             }
@@ -225,7 +242,16 @@ impl Problem for Error {
             Self::DevelopmentOnly => "DEVELOPMENT_ONLY",
             Self::Identity(IdentityError::EmailNotVerified) => "EMAIL_NOT_VERIFIED",
             Self::Identity(IdentityError::Conflict) => "IDENTITY_CONFLICT",
-            Self::Impersonation(ImpersonationError::Chained) => "IMPERSONATION_READ_ONLY",
+            Self::Impersonation(ImpersonationError::Chained)
+            | Self::ApiKey(ApiKeyError::Viewing) => "IMPERSONATION_READ_ONLY",
+            Self::Webhook(WebhookError::Full) => "WEBHOOKS_FULL",
+            Self::Webhook(WebhookError::Disabled) => "WEBHOOK_DISABLED",
+            Self::Webhook(WebhookError::NoEndpoint) => "WEBHOOK_NOT_FOUND",
+            Self::Webhook(WebhookError::NoDelivery) => "DELIVERY_NOT_FOUND",
+            Self::ApiKey(ApiKeyError::Roles) => "API_KEY_ROLES",
+            Self::ApiKey(ApiKeyError::Full) => "API_KEYS_FULL",
+            Self::ApiKey(ApiKeyError::Dead) => "API_KEY_INVALID",
+            Self::NotFound(Kind::ApiKey, _) => "API_KEY_NOT_FOUND",
             Self::Impersonation(
                 ImpersonationError::Yourself | ImpersonationError::BeyondTheOrganization,
             ) => "IMPERSONATION_NOT_ALLOWED",
@@ -287,6 +313,8 @@ impl Problem for Error {
             )
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::ApiKey(_)
+            | Self::Webhook(_)
             | Self::NotFound(..)
             | Self::CycleClosed(_)
             | Self::LastAdmin(_)
@@ -333,6 +361,8 @@ impl Problem for Error {
             | Self::Rates(RatesError::OutOfRange(_))
             | Self::Identity(_)
             | Self::Impersonation(_)
+            | Self::ApiKey(_)
+            | Self::Webhook(_)
             | Self::Money { .. }
             | Self::Id { .. }
             | Self::NotFound(..)

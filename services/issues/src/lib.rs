@@ -13,6 +13,7 @@ mod mail;
 mod migrations;
 mod start;
 mod store;
+mod webhooks;
 
 pub use access::ACCESS;
 pub use app::Issues;

@@ -5,6 +5,8 @@ mod m0002_identity;
 mod m0003_attachments;
 mod m0004_bounties;
 mod m0005_inbox;
+mod m0006_api_keys;
+mod m0007_webhooks;
 
 use sea_orm::DynIden;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -20,6 +22,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_attachments::Attachments),
             Box::new(m0004_bounties::Bounties),
             Box::new(m0005_inbox::Inbox),
+            Box::new(m0006_api_keys::ApiKeys),
+            Box::new(m0007_webhooks::Webhooks),
         ]
     }
 

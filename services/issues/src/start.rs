@@ -16,7 +16,7 @@ use crate::access::ACCESS;
 use crate::app::Issues;
 use crate::files::Files;
 use crate::migrations::Migrator;
-use crate::{consumer, grpc, mail};
+use crate::{consumer, grpc, mail, webhooks};
 
 /// As events, relays and files call it.
 const NAME: &str = "issues";
@@ -61,13 +61,21 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
     retention::check(&config.retention)?;
     let issues =
         Issues::new(db.clone(), development).keeping(Files::open(config)?).until(shutdown.clone());
+    let issues = issues.delivering_anywhere(config.webhooks.allow_private);
     let days = config.retention.read_notifications_days;
     let keeping = issues.keep_house(days, shutdown.clone());
     let sweeping = retention::spawn(db.clone(), &config.retention, shutdown.clone())?;
+    let listening = issues.listen_for_others(shutdown.clone());
+    let delivering = webhooks::spawn(&config.webhooks, &issues, shutdown.clone())?;
     let mailing = mail::spawn(&config.mail, &issues, shutdown.clone())?;
     let handler = Arc::new(issues.clone());
     let subscription = consumer::subscription(db.clone());
     let consuming = bus.subscribe(subscription, handler, shutdown.clone());
+    let queueing = bus.subscribe(
+        webhooks::subscription(db.clone()),
+        Arc::new(webhooks::Ears(issues.clone())),
+        shutdown.clone(),
+    );
     let sealing = audit::spawn(db.clone(), shutdown.clone());
     let relaying = relay::spawn(db.clone(), bus, NAME, shutdown.clone());
     let server = GrpcServer::new(NAME, verifier, ACCESS)
@@ -82,12 +90,16 @@ pub async fn start(config: &Config, bus: Arc<dyn Bus>, started: Start) -> anyhow
         shutdown.cancel();
         let (consumed, relayed, mailed, kept, swept) =
             tokio::join!(consuming, relaying, mailing, keeping, sweeping);
+        let (queued, delivered, heard) = tokio::join!(queueing, delivering, listening);
         // Told to stop as the others were; what they have written last is sealed by then or later.
         sealing.await.context("the sealer panicked")?;
         ended?;
         kept.context("the housekeeping panicked")?;
         swept.context("the sweep panicked")?;
         mailed.context("the mailer panicked")?;
+        heard.context("who listens for other processes panicked")?;
+        queued.context("the consumer of webhooks panicked")?;
+        delivered.context("the courier of webhooks panicked")?;
         consumed.context("the consumer panicked")?;
         relayed.context("the relay panicked")
     });

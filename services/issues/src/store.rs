@@ -1,9 +1,11 @@
 //! Rows: the only place that knows tables. Every query is bound to one organization.
 
+pub(crate) mod api_key;
 pub(crate) mod attachment;
 pub(crate) mod bounty;
 pub(crate) mod claim;
 pub(crate) mod cycle;
+pub(crate) mod delivery;
 pub(crate) mod facts;
 pub(crate) mod identity;
 pub(crate) mod impersonation;
@@ -21,6 +23,7 @@ pub(crate) mod snapshot;
 mod sql;
 mod submission;
 pub(crate) mod totals;
+pub(crate) mod webhook;
 
 use quittance_chassis::db::{WriteError, is_transient};
 use sea_orm::DbErr;

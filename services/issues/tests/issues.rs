@@ -3,6 +3,8 @@
 
 #[path = "issues/access.rs"]
 mod access;
+#[path = "issues/api_keys.rs"]
+mod api_keys;
 #[path = "issues/attachments.rs"]
 mod attachments;
 #[path = "issues/bounties.rs"]
@@ -37,5 +39,7 @@ mod search;
 mod service;
 #[path = "issues/setup.rs"]
 mod setup;
+#[path = "issues/webhooks.rs"]
+mod webhooks;
 #[path = "issues/wire.rs"]
 mod wire;

@@ -65,7 +65,7 @@ fn machine_gib() -> u64 {
 }
 
 /// A line of a file of the kernel, in KiB.
-fn kib(file: &str, name: &str) -> u64 {
+pub(super) fn kib(file: &str, name: &str) -> u64 {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default()

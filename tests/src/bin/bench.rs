@@ -1,7 +1,9 @@
 //! `cargo xtask bench NAME`: prints floor, ours and their ratio.
 
 use clap::{Parser, Subcommand};
-use system_tests::bench::{balance, export, ingest, pay, plan, report, schedules, triage};
+use system_tests::bench::{
+    balance, export, gateway, ingest, pay, plan, report, schedules, sse, triage,
+};
 
 #[derive(Parser)]
 struct Cli {
@@ -91,6 +93,30 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// A read and a write through REST beside the bare gRPC call and a bare handler.
+    Gateway {
+        /// Seconds for each measurement.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Requests under way at once.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
+        clients: Vec<usize>,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+    /// The memory of an instance while very many streams are open and nothing happens.
+    Sse {
+        /// Streams that are open at once.
+        #[arg(long, default_value_t = 10_000)]
+        streams: usize,
+        /// Seconds for which they stay open.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// The inbox and the list of all issues beside the read of one issue by its key.
     Triage {
         /// Issues to choose from.
@@ -137,9 +163,22 @@ fn main() -> anyhow::Result<()> {
             let text = quittance_chassis::run::block_on(async move { ingest::run(&plan).await })?;
             ("ingest", ingest::ABOUT, text, write)
         }
+        Bench::Gateway { seconds, clients, write } => {
+            let plan = gateway::Plan { seconds, clients };
+            let text = quittance_chassis::run::block_on(async move { gateway::run(&plan).await })?;
+            ("gateway", gateway::ABOUT, text, write)
+        }
+        Bench::Sse { streams, seconds, write } => {
+            let plan = sse::Plan { streams, seconds };
+            let text = quittance_chassis::run::block_on(async move { sse::run(&plan).await })?;
+            ("sse", sse::ABOUT, text, write)
+        }
         Bench::Triage { rows, rounds, write } => {
             let plan = triage::Plan { rows, rounds };
-            let text = quittance_chassis::run::block_on(async move { triage::run(&plan).await })?;
+            let text =
+                quittance_chassis::run::block_on(
+                    async move { Box::pin(triage::run(&plan)).await },
+                )?;
             ("triage", triage::ABOUT, text, write)
         }
     };

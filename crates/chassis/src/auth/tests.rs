@@ -96,6 +96,7 @@ fn settings(jwks: Option<SocketAddr>) -> config::Auth {
         audience: Some(AUDIENCE.to_owned()),
         session_secret: None,
         service_token: None,
+        oidc: config::Oidc::default(),
     }
 }
 

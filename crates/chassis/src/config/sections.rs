@@ -84,6 +84,8 @@ section! {
         rails: Rails = Rails::default(),
         /// Outgoing mail.
         mail: Mail = Mail::default(),
+        /// Outgoing webhooks.
+        webhooks: Webhooks = Webhooks::default(),
         /// Files that people attach to issues.
         attachments: Attachments = Attachments::default(),
         /// How long is kept what nobody needs for ever.
@@ -102,6 +104,17 @@ section! {
     Gateway {
         /// Address of REST and the dashboard. Port 0 picks a free one, written to `data_dir/gateway.addr`.
         listen: SocketAddr = local(8080),
+        /// Requests that one member may send in a minute; all of them may come at once. Each gateway counts for itself. 0: no limit.
+        requests_per_minute_by_member: u32 = 6_000,
+        /// The same for one address (for IPv6, one /64). Probes and files of pages are not counted.
+        requests_per_minute_by_address: u32 = 12_000,
+        /// How many proxies of one's own stand before the gateway. The address of a client is the one that the outermost of them
+        /// has appended to `X-Forwarded-For`. 0: the header is not believed.
+        trusted_proxies: u32 = 0,
+        /// Streams of events that are open at once; more are refused.
+        max_streams: u32 = 10_000,
+        /// Other sites whose pages may ask this one, such as `https://ops.example.com`, separated by commas. None when empty.
+        cors_origins: String = String::new(),
     }
 }
 
@@ -155,6 +168,8 @@ section! {
     Grpc {
         /// Calls that a service works on at once; more are refused with `RESOURCE_EXHAUSTED`.
         max_in_flight: u32 = 512,
+        /// Calls that stand and mostly wait, such as streams of notifications; more are refused. The streams of all gateways.
+        max_standing: u32 = 20_000,
         /// Seconds for a call that brings no deadline of its own.
         default_deadline_seconds: u64 = 30,
         /// Seconds after which a connection is closed, so that clients spread over new replicas.
@@ -190,6 +205,24 @@ section! {
         session_secret: Option<SecretString> = None,
         /// Bearer token with which consumers and jobs call other services.
         service_token: Option<SecretString> = None,
+        /// Sign-in of the dashboard.
+        oidc: Oidc = Oidc::default(),
+    }
+}
+
+section! {
+    /// Sign-in of the dashboard at an identity provider (`OpenID` Connect, authorization code with PKCE).
+    Oidc {
+        /// Issuer of the provider, exactly as its tokens name it. Without it nobody signs in there.
+        issuer: Option<String> = None,
+        /// What the provider knows this installation as.
+        client_id: Option<String> = None,
+        /// The secret that goes with it.
+        client_secret: Option<SecretString> = None,
+        /// Where the provider sends people back: `https://<this gateway>/app/sign-in/callback`.
+        redirect_url: Option<String> = None,
+        /// Id of the organization of those whose tokens have no claim `org`.
+        organization: Option<String> = None,
     }
 }
 
@@ -239,6 +272,15 @@ section! {
         smtp_url: Option<SecretString> = None,
         /// Who mail is from. A message is identified by its notification at the domain of this address.
         from: String = "Quittance <quittance@localhost>".to_owned(),
+    }
+}
+
+section! {
+    /// Outgoing webhooks.
+    Webhooks {
+        /// Whether they may go over plain HTTP and to private addresses. For development: whoever may add a webhook can then ask
+        /// what only this machine should reach.
+        allow_private: bool = false,
     }
 }
 

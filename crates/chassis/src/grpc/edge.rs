@@ -45,8 +45,8 @@ tokio::task_local! {
 }
 
 /// Marks the answer of a call that stays open and mostly waits, such as a stream of notifications.
-/// It leaves its place among the calls that are worked on and takes one among those that stand, of
-/// which there are as many: watchers never keep work out. The drain waits for both.
+/// It leaves its place among the calls that are worked on and takes one among those that stand
+/// (`grpc.max_standing`): watchers never keep work out. The drain waits for both.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing;
 

@@ -160,13 +160,16 @@ impl GrpcServer {
     }
 
     fn gate(&self) -> Gate {
-        let places = usize::try_from(self.limits.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
+        let places = |places: u32| {
+            let places = usize::try_from(places).unwrap_or(Semaphore::MAX_PERMITS);
+            Arc::new(Semaphore::new(places))
+        };
         Gate {
             service: self.name,
             verifier: Arc::clone(&self.verifier),
             methods: index(self.access),
-            permits: Arc::new(Semaphore::new(places)),
-            standing: Arc::new(Semaphore::new(places)),
+            permits: places(self.limits.max_in_flight),
+            standing: places(self.limits.max_standing),
             flights: TaskTracker::new(),
             default_deadline: Duration::from_secs(self.limits.default_deadline_seconds),
             histogram: histogram(),

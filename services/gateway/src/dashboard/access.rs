@@ -14,6 +14,8 @@ use crate::access::{
 pub(super) const PAGES: &[Row] = &[
     public(Method::GET, "/app/sign-in"),
     public(Method::POST, "/app/sign-in"),
+    public(Method::GET, "/app/sign-in/start"),
+    public(Method::GET, "/app/sign-in/callback"),
     public(Method::GET, "/app/assets/{name}"),
     get("/app", PEOPLE),
     post("/app/sign-out", PEOPLE),

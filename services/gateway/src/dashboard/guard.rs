@@ -42,16 +42,19 @@ fn sign_in_first(request: &Request) -> Response {
         return Redirect::to("/app/sign-in").into_response();
     }
     let asked = request.uri().path_and_query().map_or("/app", |asked| asked.as_str());
-    let next: String = asked
-        .bytes()
+    Redirect::to(&format!("/app/sign-in?next={}", escaped(asked))).into_response()
+}
+
+/// Writes a text as a value of a query.
+pub(super) fn escaped(text: &str) -> String {
+    text.bytes()
         .map(|byte| match byte {
             b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
                 char::from(byte).to_string()
             }
             _ => format!("%{byte:02X}"),
         })
-        .collect();
-    Redirect::to(&format!("/app/sign-in?next={next}")).into_response()
+        .collect()
 }
 
 /// The session is over. An admin who viewed as somebody else is themselves again.

@@ -98,6 +98,7 @@ async fn change(viewer: &Viewer, id: Uuid, typed: &Typed) -> Result<(), Problem>
     let release = typed.day("release")?;
     let other = typed.text("release") != typed.text("was-release");
     let request = viewer.caller.request(wire::UpdateHoldRequest {
+        request_id: typed.text("key").to_owned(),
         hold_id: id.to_string(),
         version: typed.version(),
         reason: Some(typed.text("reason").to_owned()),

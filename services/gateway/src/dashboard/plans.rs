@@ -246,6 +246,7 @@ pub(super) async fn approve(
     typed: Typed,
 ) -> Response {
     let request = viewer.caller.request(wire::ApprovePlanRequest {
+        request_id: typed.text("key").to_owned(),
         plan_id: id.to_string(),
         digest: typed.text("digest").to_owned(),
     });
@@ -254,12 +255,9 @@ pub(super) async fn approve(
 }
 
 /// Gives a plan up.
-pub(super) async fn cancel(
-    viewer: Viewer,
-    Segments(id): Segments<Uuid>,
-    _typed: Typed,
-) -> Response {
-    let request = viewer.caller.request(wire::CancelPlanRequest { plan_id: id.to_string() });
+pub(super) async fn cancel(viewer: Viewer, Segments(id): Segments<Uuid>, typed: Typed) -> Response {
+    let (request_id, plan_id) = (typed.text("key").to_owned(), id.to_string());
+    let request = viewer.caller.request(wire::CancelPlanRequest { request_id, plan_id });
     let reply = viewer.gateway.plans().cancel_plan(request).await;
     ended(&viewer, id, reply.map(|_| "cancelled").map_err(Problem::from)).await
 }

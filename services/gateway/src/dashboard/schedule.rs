@@ -159,6 +159,7 @@ async fn change(viewer: &Viewer, id: Uuid, typed: &Typed) -> Result<(), Problem>
         return Err(Problem::required("date"));
     }
     let request = viewer.caller.request(wire::UpdateScheduleRequest {
+        request_id: typed.text("key").to_owned(),
         schedule_id: id.to_string(),
         version: typed.version(),
         payee_id: Some(typed.id("payee")?.to_string()),
@@ -176,6 +177,7 @@ async fn change(viewer: &Viewer, id: Uuid, typed: &Typed) -> Result<(), Problem>
 
 async fn cancel(viewer: &Viewer, id: Uuid, typed: &Typed) -> Result<(), Problem> {
     let request = viewer.caller.request(wire::CancelScheduleRequest {
+        request_id: typed.text("key").to_owned(),
         schedule_id: id.to_string(),
         version: typed.version(),
         reason: typed.text("why").to_owned(),

@@ -16,6 +16,8 @@ use uuid::Uuid;
 const SESSION: &str = "quittance";
 /// The token of an admin who views as somebody else, to return to.
 const OWN: &str = "quittance-own";
+/// What a sign-in at the identity provider must fit to.
+const BEGUN: &str = "quittance-sign-in";
 /// A secret of visitors who are not signed in, for the forms that they may send.
 const VISIT: &str = "quittance-visit";
 
@@ -24,6 +26,7 @@ const VISIT: &str = "quittance-visit";
 pub(super) struct Session {
     pub(super) token: Option<String>,
     pub(super) own: Option<String>,
+    pub(super) begun: Option<String>,
     visit: Option<String>,
 }
 
@@ -36,6 +39,8 @@ impl Session {
                     &mut session.token
                 } else if name == named(OWN, mode) {
                     &mut session.own
+                } else if name == named(BEGUN, mode) {
+                    &mut session.begun
                 } else if name == named(VISIT, mode) {
                     &mut session.visit
                 } else {
@@ -107,6 +112,11 @@ impl Cookies<'_> {
 
     pub(super) fn visit(&mut self, secret: &str, lifetime: Duration) {
         self.set(VISIT, secret, lifetime);
+    }
+
+    /// Keeps what a sign-in at the identity provider must fit to.
+    pub(super) fn begin(&mut self, kept: &str, lifetime: Duration) {
+        self.set(BEGUN, kept, lifetime);
     }
 
     pub(super) fn forget_own(&mut self) {

@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+mod provider;
+
 use std::time::Duration;
 
 use axum::extract::{Extension, Query, State};
@@ -11,6 +13,7 @@ use quittance_proto::issues::v1::EnsureMemberRequest;
 use serde::Deserialize;
 
 use super::form::Typed;
+use super::guard::escaped;
 use super::session::{Cookies, Session};
 use super::view::{Choice, Frame, html};
 use crate::auth::Ourselves;
@@ -18,6 +21,8 @@ use crate::problem::Problem;
 use crate::reply::required;
 use crate::rest::principal;
 use crate::state::Gateway;
+
+pub(super) use provider::{callback, start};
 
 /// How long a session of the development sign-in lasts.
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);
@@ -43,6 +48,8 @@ pub(super) struct Asked {
 struct SignInPage {
     frame: Frame,
     development: bool,
+    /// Where to begin at the identity provider, if there is one.
+    provider: Option<String>,
     form: String,
     next: String,
     email: String,
@@ -66,6 +73,10 @@ fn page(
     let page = SignInPage {
         frame: Frame::outside("Sign in").with(problem),
         development: gateway.mode == Mode::Development,
+        provider: gateway
+            .oidc
+            .as_ref()
+            .map(|_| format!("/app/sign-in/start?next={}", escaped(typed.text("next")))),
         form: session.form_token(),
         next: typed.text("next").to_owned(),
         email: typed.text("email").to_owned(),

@@ -156,7 +156,7 @@ async fn every_answer_has_the_headers_that_protect_it() {
         ("/app/admin/payouts", None, "default-src 'self'; "),
         ("/app/admin/payouts", Some(admin.as_str()), "default-src 'self'; "),
         ("/app/nowhere", Some(admin.as_str()), "default-src 'self'; "),
-        ("/api/products", None, "default-src 'none'; frame-ancestors 'none'"),
+        ("/api/products", None, "default-src 'none'; base-uri 'none'; form-action 'none'; "),
         ("/", None, "default-src 'none'; "),
     ] {
         let response = send(&Method::GET, path, cookie, "").await;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::extract::{Body, Segments};
+use crate::idempotency::IdempotencyKey;
 use crate::problem::Problem;
 use crate::reply::{Reply, required};
 use crate::rest::plans::Plan;
@@ -38,7 +39,7 @@ struct PlanApprovalRequest {
     path = "/api/admin/payout-plans/{id}/approve",
     operation_id = "approvePlan",
     tag = "plans",
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = PlanApprovalRequest,
     responses((status = 200, body = Plan))
 )]
@@ -46,14 +47,19 @@ async fn approve(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
+    key: IdempotencyKey,
     Body(body): Body<PlanApprovalRequest>,
 ) -> Result<Reply<Plan>, Problem> {
-    let request =
-        caller.request(wire::ApprovePlanRequest { plan_id: id.to_string(), digest: body.digest });
-    let reply = gateway.approvals().approve_plan(request).await?.into_inner();
+    let message = wire::ApprovePlanRequest {
+        request_id: key.request_id(),
+        plan_id: id.to_string(),
+        digest: body.digest,
+    };
+    let reply = gateway.approvals().approve_plan(key.request(&caller, message)).await?;
+    let (metadata, reply, _) = reply.into_parts();
     let plan = required(reply.plan, "plan")?;
     let version = plan.version;
-    Ok(Reply::ok(Plan::from(plan)).version(version))
+    Ok(Reply::ok(Plan::from(plan)).version(version).remembered(&metadata))
 }
 
 /// What needs approvals in one currency.
@@ -195,15 +201,19 @@ async fn set_policy(
     path = "/api/admin/payout-policies/{id}/confirm",
     operation_id = "confirmPayoutPolicy",
     tag = "plans",
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = PayoutPolicy))
 )]
 async fn confirm(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
+    key: IdempotencyKey,
 ) -> Result<Reply<PayoutPolicy>, Problem> {
-    let request = caller.request(wire::ConfirmPayoutPolicyRequest { proposal_id: id.to_string() });
-    let reply = gateway.approvals().confirm_payout_policy(request).await?.into_inner();
-    Ok(Reply::ok(PayoutPolicy::from(required(reply.policy, "policy")?)))
+    let (request_id, proposal_id) = (key.request_id(), id.to_string());
+    let message = wire::ConfirmPayoutPolicyRequest { request_id, proposal_id };
+    let reply = gateway.approvals().confirm_payout_policy(key.request(&caller, message)).await?;
+    let (metadata, reply, _) = reply.into_parts();
+    let policy = PayoutPolicy::from(required(reply.policy, "policy")?);
+    Ok(Reply::ok(policy).remembered(&metadata))
 }

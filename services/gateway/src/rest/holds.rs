@@ -184,7 +184,11 @@ async fn get(
     path = "/api/v2/escrow-holds/{id}",
     operation_id = "updateEscrowHold",
     tag = "holds",
-    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(
+        ("id" = Uuid, Path),
+        ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)
+    ),
     request_body = HoldChange,
     responses((status = 200, body = Hold))
 )]
@@ -193,6 +197,7 @@ async fn update(
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
     IfMatch(version): IfMatch,
+    key: IdempotencyKey,
     Body(body): Body<HoldChange>,
 ) -> Result<Reply<Hold>, Problem> {
     let (at, clear_release) = match body.release_scheduled_date {
@@ -200,16 +205,18 @@ async fn update(
         Patch::Null => (None, true),
         Patch::Value(at) => (Some(stamp(at)), false),
     };
-    let request = caller.request(wire::UpdateHoldRequest {
+    let message = wire::UpdateHoldRequest {
+        request_id: key.request_id(),
         hold_id: id.to_string(),
         version,
         reason: body.reason,
         release_scheduled_date: at,
         clear_release,
-    });
-    let done = gateway.escrow().update_hold(request).await;
+    };
+    let done = gateway.escrow().update_hold(key.request(&caller, message)).await;
     let done = done.map_err(|status| Problem::from(status).of_version(version))?;
-    reply(done.into_inner().hold)
+    let (metadata, done, _) = done.into_parts();
+    Ok(reply(done.hold)?.remembered(&metadata))
 }
 
 /// Cancels a hold. It stays, as `cancelled`.
@@ -218,7 +225,11 @@ async fn update(
     path = "/api/v2/escrow-holds/{id}",
     operation_id = "deleteEscrowHold",
     tag = "holds",
-    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(
+        ("id" = Uuid, Path),
+        ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)
+    ),
     responses((status = 200, body = Hold))
 )]
 async fn remove(
@@ -226,16 +237,18 @@ async fn remove(
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
     IfMatch(version): IfMatch,
+    key: IdempotencyKey,
 ) -> Result<Reply<Hold>, Problem> {
-    let request = caller.request(wire::CancelHoldRequest {
-        request_id: String::new(),
+    let message = wire::CancelHoldRequest {
+        request_id: key.request_id(),
         hold_id: id.to_string(),
         version,
         reason: "deleted".to_owned(),
-    });
-    let done = gateway.escrow().cancel_hold(request).await;
+    };
+    let done = gateway.escrow().cancel_hold(key.request(&caller, message)).await;
     let done = done.map_err(|status| Problem::from(status).of_version(version))?;
-    reply(done.into_inner().hold)
+    let (metadata, done, _) = done.into_parts();
+    Ok(reply(done.hold)?.remembered(&metadata))
 }
 
 /// Releases a hold, or a part of it: schedules without another hold become due at once.

@@ -279,17 +279,19 @@ pub(crate) fn stale(difference: wire::PlanDifference) -> Problem {
     path = "/api/admin/payout-plans/{id}/cancel",
     operation_id = "cancelPlan",
     tag = "plans",
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Plan))
 )]
 async fn cancel(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
+    key: IdempotencyKey,
 ) -> Result<Reply<Plan>, Problem> {
-    let request = caller.request(wire::CancelPlanRequest { plan_id: id.to_string() });
-    let reply = gateway.plans().cancel_plan(request).await?.into_inner();
+    let message = wire::CancelPlanRequest { request_id: key.request_id(), plan_id: id.to_string() };
+    let reply = gateway.plans().cancel_plan(key.request(&caller, message)).await?;
+    let (metadata, reply, _) = reply.into_parts();
     let plan = Plan::from(required(reply.plan, "plan")?);
     let version = plan.version;
-    Ok(Reply::ok(plan).version(version))
+    Ok(Reply::ok(plan).version(version).remembered(&metadata))
 }

@@ -138,7 +138,7 @@ fn reply(of: Option<wire::Schedule>) -> Result<Reply<Schedule>, Problem> {
     Ok(Reply::ok(schedule).version(version))
 }
 
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ScheduleFilter {
@@ -255,7 +255,8 @@ async fn get(
     path = "/api/v2/payout-schedules/{id}",
     operation_id = "updatePayoutSchedule",
     tag = "schedules",
-    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)),
     request_body = ScheduleChange,
     responses((status = 200, body = Schedule))
 )]
@@ -264,6 +265,7 @@ async fn update(
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
     IfMatch(version): IfMatch,
+    key: IdempotencyKey,
     Body(body): Body<ScheduleChange>,
 ) -> Result<Reply<Schedule>, Problem> {
     let amount = match (body.amount_minor, body.currency) {
@@ -279,7 +281,8 @@ async fn update(
         Patch::Null => (None, true),
         Patch::Value(at) => (Some(stamp(at)), false),
     };
-    let request = caller.request(wire::UpdateScheduleRequest {
+    let message = wire::UpdateScheduleRequest {
+        request_id: key.request_id(),
         schedule_id: id.to_string(),
         version,
         payee_id: body.payee_id.map(|id| id.to_string()),
@@ -290,10 +293,11 @@ async fn update(
         scheduled_date: body.scheduled_date.map(stamp),
         guarantee_completion_date: guarantee,
         clear_guarantee,
-    });
-    let done = gateway.schedules().update_schedule(request).await;
+    };
+    let done = gateway.schedules().update_schedule(key.request(&caller, message)).await;
     let done = done.map_err(|status| Problem::from(status).of_version(version))?;
-    reply(done.into_inner().schedule)
+    let (metadata, done, _) = done.into_parts();
+    Ok(reply(done.schedule)?.remembered(&metadata))
 }
 
 /// Gives up a schedule that is pending or failed. It stays, as `cancelled`.
@@ -302,7 +306,8 @@ async fn update(
     path = "/api/v2/payout-schedules/{id}",
     operation_id = "cancelPayoutSchedule",
     tag = "schedules",
-    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Schedule))
 )]
 async fn cancel(
@@ -310,12 +315,18 @@ async fn cancel(
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
     IfMatch(version): IfMatch,
+    key: IdempotencyKey,
 ) -> Result<Reply<Schedule>, Problem> {
-    let message =
-        wire::CancelScheduleRequest { schedule_id: id.to_string(), version, reason: String::new() };
-    let done = gateway.schedules().cancel_schedule(caller.request(message)).await;
+    let message = wire::CancelScheduleRequest {
+        request_id: key.request_id(),
+        schedule_id: id.to_string(),
+        version,
+        reason: String::new(),
+    };
+    let done = gateway.schedules().cancel_schedule(key.request(&caller, message)).await;
     let done = done.map_err(|status| Problem::from(status).of_version(version))?;
-    reply(done.into_inner().schedule)
+    let (metadata, done, _) = done.into_parts();
+    Ok(reply(done.schedule)?.remembered(&metadata))
 }
 
 /// Processes a schedule at once, whatever its date; failures are counted anew. A hold or a running
@@ -342,13 +353,12 @@ async fn trigger(
 }
 
 fn of(placement: Uuid, pages: Pages) -> ScheduleFilter {
+    let Pages { page_size, page_token } = pages;
     ScheduleFilter {
         placement: Some(placement),
-        payee: None,
-        status: None,
-        due_before: None,
-        page_size: pages.page_size,
-        page_token: pages.page_token,
+        page_size,
+        page_token,
+        ..ScheduleFilter::default()
     }
 }
 

@@ -27,6 +27,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long the stream of somebody who views as the member lasts.
 const VIEWING: Duration = Duration::from_secs(3);
 
+/// How long the stream of a program with a key lasts.
+const BY_KEY: Duration = Duration::from_secs(30);
+
 /// How long a client waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -55,11 +58,15 @@ async fn events(
 ) -> Result<Response, Problem> {
     // Not a place among the requests that are worked on: a stream mostly waits, and many that wait
     // must not keep work out.
-    let place = gateway.streams.clone().try_acquire_owned().map_err(|_| {
+    let (mut notifications, place) = gateway.lanes.take().ok_or_else(|| {
         let detail = "too many streams at once, try again";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", detail)
     })?;
-    let mut left = remaining(&gateway, &headers).await?;
+    let mut left = match caller.key {
+        // A key may be revoked at any time.
+        Some(_) => BY_KEY,
+        None => remaining(&gateway, &headers).await?,
+    };
     if caller.viewing.is_some() {
         // The client comes back by itself, and finds out whether the impersonation has ended.
         left = left.min(VIEWING);
@@ -67,7 +74,7 @@ async fn events(
     let request = caller.request(wire::StreamNotificationsRequest {
         after_notification_id: last_event(&headers)?.map(|id| id.to_string()).unwrap_or_default(),
     });
-    let told = gateway.watching().stream_notifications(request).await?.into_inner();
+    let told = notifications.stream_notifications(request).await?.into_inner();
     let shutdown = gateway.shutdown.clone().cancelled_owned();
     let over = async move {
         tokio::select! {

@@ -47,7 +47,7 @@ async fn a_cycle_tells_absent_from_null_from_false() {
     ] {
         let answer = house.ask_with("PATCH", &path, Some(body), &[("if-match", "\"7\"")]).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.headers["etag"], "\"8\"");
+        assert!(answer.headers["etag"].to_str().unwrap().starts_with("\"8-"));
     }
     let seen: Vec<_> = house
         .fake

@@ -28,6 +28,11 @@ impl Bell {
         }
     }
 
+    /// Whether anybody listens.
+    pub(super) fn has_listeners(&self) -> bool {
+        0 < self.0.receiver_count()
+    }
+
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> Ear {

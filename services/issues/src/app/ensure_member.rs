@@ -47,7 +47,7 @@ fn check(identity: &Identity) -> Result<Checked, FieldError> {
 }
 
 /// Reads names of roles.
-pub(super) fn parse_roles(names: &[String]) -> Result<Vec<Role>, FieldError> {
+pub(crate) fn parse_roles(names: &[String]) -> Result<Vec<Role>, FieldError> {
     let mut roles = Vec::with_capacity(names.len());
     for (place, role) in names.iter().enumerate() {
         let role: Result<Role, _> = role.parse();

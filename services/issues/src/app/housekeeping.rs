@@ -13,6 +13,9 @@ use super::Issues;
 use crate::error::Error;
 use crate::store;
 
+/// Days for which the log of webhooks goes back.
+const DELIVERIES: u32 = 30;
+
 /// A younger file may still get its row.
 const GRACE: TimeDelta = TimeDelta::hours(1);
 
@@ -39,6 +42,12 @@ impl Issues {
         Ok(retention::in_chunks(&self.db, store::notification::FORGET, before).await?)
     }
 
+    /// Removes what became of deliveries that are older than so many days. Returns how many.
+    pub async fn forget_deliveries(&self, now: Timestamp) -> Result<u64, Error> {
+        let before = retention::cutoff(now, DELIVERIES);
+        Ok(retention::in_chunks(&self.db, store::delivery::FORGET, before).await?)
+    }
+
     /// Sweeps at once and then from time to time, until the service stops.
     pub(crate) fn keep_house(&self, days: u32, shutdown: CancellationToken) -> JoinHandle<()> {
         let issues = self.clone();
@@ -63,6 +72,11 @@ impl Issues {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "files without a row were removed"),
             Err(error) => tracing::warn!(%error, "files were not swept"),
+        }
+        match self.forget_deliveries(now).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "old deliveries were removed"),
+            Err(error) => tracing::warn!(%error, "deliveries were not swept"),
         }
         match self.forget_notifications(now, days).await {
             Ok(0) => {}

@@ -5,19 +5,21 @@
 //! what it has sent of it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quittance_chassis::clock;
 use quittance_kernel::{Ctx, NotificationId, Timestamp};
 use uuid::Uuid;
 
+use super::listen::ASLEEP;
 use super::read_notifications::owner;
 use super::{Ear, Issues, Notification};
 use crate::error::Error;
 use crate::store::notification::{Owner, after, by_ids, ids_within};
 
 /// How often is looked when the bell is silent: another process may have written.
-const POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_secs(1);
 
 /// How late a row can become visible, in milliseconds: a transaction waits at most 10 seconds for a
 /// lock and idles no longer; clocks of processes differ by less than the rest.
@@ -76,10 +78,12 @@ impl Watch {
                 continue;
             }
             let me = self.owner.member;
+            let heard = self.issues.listening.load(Ordering::Relaxed);
+            let patience = if heard { ASLEEP } else { POLL };
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.ear.hear(|member| member == me) => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(patience) => {}
             }
         }
     }
@@ -146,6 +150,11 @@ fn first_of(millis: u64) -> Uuid {
 /// What is not less than any id of this millisecond.
 fn last_of(millis: u64) -> Uuid {
     Uuid::from_u128((u128::from(millis) << 80) | ((1 << 80) - 1))
+}
+
+/// What no id is less than that can become visible from now on.
+pub(super) fn floor_at(now: Timestamp) -> Uuid {
+    first_of(millis(now).saturating_sub(LATE))
 }
 
 fn look_back(cursor: Uuid) -> Uuid {

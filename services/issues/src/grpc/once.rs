@@ -51,6 +51,8 @@ keyed!(
     CreateSubmissionRequest,
     ApproveSubmissionRequest,
     RejectSubmissionRequest,
+    CreateEndpointRequest,
+    UpdateEndpointRequest,
 );
 
 /// One request and, if it carries one, its key.

@@ -50,6 +50,12 @@ struct IdRow {
 }
 
 #[derive(FromQueryResult)]
+struct ToldRow {
+    id: Uuid,
+    member_id: Uuid,
+}
+
+#[derive(FromQueryResult)]
 struct Count {
     n: i64,
 }
@@ -157,6 +163,22 @@ pub(crate) async fn after<C: ConnectionTrait>(
     let mut sql = begin(conn, SELECT, owner);
     sql.bind(" AND id > ", after).bind(" ORDER BY id LIMIT ", i64::from(limit));
     read(conn, sql).await
+}
+
+/// Who was told of something with an id above this one, whoever they are.
+pub(crate) async fn written_after<C: ConnectionTrait>(
+    conn: &C,
+    after: Uuid,
+    limit: u32,
+) -> Result<Vec<(Uuid, MemberId)>, StoreError> {
+    let mut sql = Sql::new(
+        conn.get_database_backend(),
+        "SELECT id, member_id FROM notifications WHERE id > ",
+    );
+    // The newest first: they are what nobody has rung for yet.
+    sql.bind("", after).bind(" ORDER BY id DESC LIMIT ", i64::from(limit));
+    let rows: Vec<ToldRow> = sql.all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, MemberId(row.member_id))).collect())
 }
 
 /// The ids in a stretch, its end included.

@@ -1,10 +1,10 @@
 //! Approving plans, and the amounts from which approvals are needed.
 
-use quittance_chassis::db::WriteSet;
+use prost::Message;
+use quittance_chassis::db::{Idempotency, WriteSet};
 use quittance_kernel::{Ctx, PlanId};
 
-use super::plan::TRIES;
-use super::{Error, Payouts};
+use super::{Answered, Error, Payouts};
 use crate::domain::approval::{Approver, PayoutPolicy};
 use crate::domain::plan::{Plan, PlanState};
 use crate::store;
@@ -12,33 +12,34 @@ use crate::store;
 impl Payouts {
     /// Approves a plan as it was seen. Approving it again answers with the plan as it is.
     #[tracing::instrument(name = "payouts.approve_plan", skip_all, fields(plan.id = %id))]
-    pub(crate) async fn approve_plan(
+    pub(crate) async fn approve_plan<R: Message + Default>(
         &self,
         ctx: &Ctx,
-        id: PlanId,
-        digest: &str,
-    ) -> Result<Plan, Error> {
-        let organization = ctx.organization();
-        for _ in 0..TRIES {
+        (id, digest): (PlanId, &str),
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Plan) -> R + Send + Sync,
+    ) -> Result<Answered<R>, Error> {
+        let (organization, reply) = (ctx.organization(), &reply);
+        self.once(ctx, key, || async move {
             let plan = self.find_plan(ctx, id).await?;
             let is_payee = store::approval::pays(&self.db, organization, id, ctx.member()).await?;
             let plan = self.needing(ctx, plan).await?;
             let by = Approver { member: ctx.member(), is_payee, digest };
             let approved = match plan.approved(by, ctx.now) {
                 Ok(Some(approved)) => approved,
-                Ok(None) => return Ok(plan),
+                Ok(None) => return Ok(reply(&plan)),
                 Err(refusal) => return Err(self.denied(ctx, &plan, refusal).await?),
             };
-            let wrote = self.wrote(|| {
+            let reply = reply(&approved);
+            let set = || {
                 let mut set = WriteSet::new();
                 store::approval::approve(ctx, self.db.service(), &mut set, &plan, &approved);
                 set
-            });
-            if wrote.await? {
-                return Ok(approved);
-            }
-        }
-        Err(Error::Contended)
+            };
+            self.write_remembered(ctx, key, &reply, set).await?;
+            Ok(reply)
+        })
+        .await
     }
 
     /// Lists what the organization asks for.

@@ -84,24 +84,31 @@ impl Payouts {
 
     /// Gives up an open plan.
     #[tracing::instrument(name = "payouts.cancel_plan", skip_all, fields(plan.id = %id))]
-    pub(crate) async fn cancel_plan(&self, ctx: &Ctx, id: PlanId) -> Result<Plan, Error> {
+    pub(crate) async fn cancel_plan<R: Message + Default>(
+        &self,
+        ctx: &Ctx,
+        id: PlanId,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Plan) -> R + Send + Sync,
+    ) -> Result<Answered<R>, Error> {
         Self::permit_runs(ctx)?;
-        for _ in 0..TRIES {
+        let reply = &reply;
+        self.once(ctx, key, || async move {
             let plan = self.find_plan(ctx, id).await?;
             if let Err(refusal) = plan.check_open(ctx.now) {
                 return Err(self.denied(ctx, &plan, refusal).await?);
             }
             let cancelled = plan.moved(PlanState::Cancelled, None, ctx.now);
-            let wrote = self.wrote(|| {
+            let reply = reply(&cancelled);
+            let set = || {
                 let mut set = WriteSet::new();
                 store::plan::change(ctx, self.db.service(), &mut set, &plan, &cancelled);
                 set
-            });
-            if wrote.await? {
-                return Ok(cancelled);
-            }
-        }
-        Err(Error::Contended)
+            };
+            self.write_remembered(ctx, key, &reply, set).await?;
+            Ok(reply)
+        })
+        .await
     }
 
     pub(super) async fn find_plan(&self, ctx: &Ctx, id: PlanId) -> Result<Plan, Error> {

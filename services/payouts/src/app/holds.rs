@@ -92,23 +92,27 @@ impl Payouts {
 
     /// Changes a hold while it is active.
     #[tracing::instrument(name = "holds.update", skip_all, fields(hold.id = %id))]
-    pub(crate) async fn update_hold(
+    pub(crate) async fn update_hold<R: Message + Default>(
         &self,
         ctx: &Ctx,
-        id: Uuid,
-        change: HoldChange,
-        seen: i64,
-    ) -> Result<Hold, Error> {
-        let tx = Tx::begin(&self.db, ctx).await?;
-        let before = self.locked_hold(&tx, ctx, id, seen).await?;
-        let after = before.clone().change(change, ctx.now)?;
-        let (mut set, mut journal) = self.pages();
-        set.update(store::hold::advance(std::slice::from_ref(&after)));
-        store::hold::tell(ctx, &mut journal, Some(&before), &after, kind::HOLD_UPDATED);
-        journal.write_to(ctx, &mut set);
-        tx.write(set).await.map_err(Error::Write)?;
-        tx.commit().await.map_err(Error::Write)?;
-        Ok(after)
+        (id, seen): (Uuid, i64),
+        change: &HoldChange,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Hold) -> R + Send + Sync,
+    ) -> Result<Answered<R>, Error> {
+        let reply = &reply;
+        self.once(ctx, key, || async move {
+            let tx = Tx::begin(&self.db, ctx).await?;
+            let before = self.locked_hold(&tx, ctx, id, seen).await?;
+            let after = before.clone().change(change.clone(), ctx.now)?;
+            let (mut set, mut journal) = self.pages();
+            set.update(store::hold::advance(std::slice::from_ref(&after)));
+            store::hold::tell(ctx, &mut journal, Some(&before), &after, kind::HOLD_UPDATED);
+            let reply = reply(&after);
+            self.finish(tx, ctx, (set, journal), key, &reply).await?;
+            Ok(reply)
+        })
+        .await
     }
 
     async fn locked_hold(&self, tx: &Tx, ctx: &Ctx, id: Uuid, seen: i64) -> Result<Hold, Error> {

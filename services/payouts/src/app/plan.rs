@@ -79,4 +79,22 @@ impl Payouts {
             Err(error @ WriteError::Database(_)) => Err(Error::Write(error)),
         }
     }
+
+    /// Writes a set, and the answer under its key. Fits into [`Payouts::once`].
+    pub(super) async fn write_remembered<R: Message>(
+        &self,
+        ctx: &Ctx,
+        key: Option<&Idempotency>,
+        reply: &R,
+        set: impl Fn() -> WriteSet + Send + Sync,
+    ) -> Result<(), Error> {
+        let wrote = retrying(|| {
+            let mut set = set();
+            if let Some(key) = key {
+                set.insert(key.remember(ctx, reply.encode_to_vec()));
+            }
+            set.commit(&self.db)
+        });
+        wrote.await.map_err(Error::Write)
+    }
 }

@@ -1,11 +1,12 @@
 //! Setting the amounts from which approvals are needed: more at once, less with a second admin.
 
-use quittance_chassis::db::{Tx, WriteError, WriteSet};
+use prost::Message;
+use quittance_chassis::db::{Idempotency, Tx, WriteError, WriteSet};
 use quittance_kernel::Ctx;
 use uuid::Uuid;
 
 use super::plan::TRIES;
-use super::{Error, Payouts};
+use super::{Answered, Error, Payouts};
 use crate::domain::approval::{PayoutPolicy, Proposal, Wanted};
 use crate::domain::plan::PlanError;
 use crate::store;
@@ -62,9 +63,16 @@ impl Payouts {
 
     /// Confirms what another admin has proposed, if the policy is still the one that it was about.
     #[tracing::instrument(name = "payouts.confirm_policy", skip_all, fields(proposal.id = %id))]
-    pub(crate) async fn confirm_policy(&self, ctx: &Ctx, id: Uuid) -> Result<PayoutPolicy, Error> {
+    pub(crate) async fn confirm_policy<R: Message + Default>(
+        &self,
+        ctx: &Ctx,
+        id: Uuid,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&PayoutPolicy) -> R + Send + Sync,
+    ) -> Result<Answered<R>, Error> {
         Self::permit_runs(ctx)?;
-        for _ in 0..TRIES {
+        let reply = &reply;
+        self.once(ctx, key, || async move {
             let proposals = self.proposals(ctx).await?;
             let proposal = proposals.iter().find(|proposal| proposal.id == id);
             let proposal = proposal.ok_or(PlanError::ProposalNotFound(id))?;
@@ -72,15 +80,15 @@ impl Payouts {
             let holds = policies.iter().find(|policy| policy.currency == proposal.wanted.currency);
             proposal.check(holds, ctx.member())?;
             let policy = proposal.wanted.after(holds, ctx.member(), ctx.now);
-            let wrote = self.wrote(|| {
+            let reply = reply(&policy);
+            let set = || {
                 let mut set = store::policy::confirm(ctx, self.db.service(), proposal);
                 store::approval::set_policy(ctx, self.db.service(), &mut set, holds, &policy);
                 set
-            });
-            if wrote.await? {
-                return Ok(policy);
-            }
-        }
-        Err(Error::Contended)
+            };
+            self.write_remembered(ctx, key, &reply, set).await?;
+            Ok(reply)
+        })
+        .await
     }
 }

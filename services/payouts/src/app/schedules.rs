@@ -123,61 +123,62 @@ impl Payouts {
     /// Changes a schedule while nothing is on its way. `seen` is the version that the caller has
     /// seen, 0 if none.
     #[tracing::instrument(name = "schedules.update", skip_all, fields(schedule.id = %id))]
-    pub(crate) async fn update_schedule(
+    pub(crate) async fn update_schedule<R: Message + Default>(
         &self,
         ctx: &Ctx,
-        id: Uuid,
-        change: ScheduleChange,
-        seen: i64,
-    ) -> Result<Schedule, Error> {
-        let tx = Tx::begin(&self.db, ctx).await?;
-        let before = self.locked(&tx, ctx, id, seen).await?;
-        let after = before.clone().change(change, ctx.member(), ctx.now)?;
-        self.free_of_payouts(&tx, ctx, &before).await?;
-        let (mut set, mut journal) = self.pages();
-        let both = (&before, &after);
-        store::schedule::change(ctx, &mut set, &mut journal, both, kind::SCHEDULE_UPDATED, None);
-        journal.write_to(ctx, &mut set);
-        tx.write(set).await.map_err(Error::Write)?;
-        tx.commit().await.map_err(Error::Write)?;
-        Ok(after)
+        (id, seen): (Uuid, i64),
+        change: &ScheduleChange,
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Schedule) -> R + Send + Sync,
+    ) -> Result<Answered<R>, Error> {
+        let reply = &reply;
+        self.once(ctx, key, || async move {
+            let tx = Tx::begin(&self.db, ctx).await?;
+            let before = self.locked(&tx, ctx, id, seen).await?;
+            let after = before.clone().change(change.clone(), ctx.member(), ctx.now)?;
+            self.free_of_payouts(&tx, ctx, &before).await?;
+            let (mut set, mut journal) = self.pages();
+            let (both, told) = ((&before, &after), kind::SCHEDULE_UPDATED);
+            store::schedule::change(ctx, &mut set, &mut journal, both, told, None);
+            let reply = reply(&after);
+            self.finish(tx, ctx, (set, journal), key, &reply).await?;
+            Ok(reply)
+        })
+        .await
     }
 
     /// Gives a schedule up; the row stays. What is left of an earlier attempt is no longer owed.
     #[tracing::instrument(name = "schedules.cancel", skip_all, fields(schedule.id = %id))]
-    pub(crate) async fn cancel_schedule(
+    pub(crate) async fn cancel_schedule<R: Message + Default>(
         &self,
         ctx: &Ctx,
-        id: Uuid,
+        (id, seen): (Uuid, i64),
         reason: Option<&str>,
-        seen: i64,
-    ) -> Result<Schedule, Error> {
-        let tx = Tx::begin(&self.db, ctx).await?;
-        let before = self.locked(&tx, ctx, id, seen).await?;
-        let after = before.clone().cancel(ctx.now)?;
-        self.free_of_payouts(&tx, ctx, &before).await?;
-        let (mut set, mut journal) = self.pages();
-        let both = (&before, &after);
-        store::schedule::change(
-            ctx,
-            &mut set,
-            &mut journal,
-            both,
-            kind::SCHEDULE_CANCELLED,
-            reason,
-        );
-        if before.payout.is_some() {
-            let organizations = vec![ctx.organization().0];
-            let earnings = store::due::earnings(tx.conn(), organizations, vec![id]).await?;
-            let open = earnings.values().find(|one| one.status == EarningStatus::Approved);
-            if let Some(earning) = open {
-                store::due::give_up(ctx, &mut set, &mut journal, earning);
+        key: Option<&Idempotency>,
+        reply: impl Fn(&Schedule) -> R + Send + Sync,
+    ) -> Result<Answered<R>, Error> {
+        let reply = &reply;
+        self.once(ctx, key, || async move {
+            let tx = Tx::begin(&self.db, ctx).await?;
+            let before = self.locked(&tx, ctx, id, seen).await?;
+            let after = before.clone().cancel(ctx.now)?;
+            self.free_of_payouts(&tx, ctx, &before).await?;
+            let (mut set, mut journal) = self.pages();
+            let (both, told) = ((&before, &after), kind::SCHEDULE_CANCELLED);
+            store::schedule::change(ctx, &mut set, &mut journal, both, told, reason);
+            if before.payout.is_some() {
+                let organizations = vec![ctx.organization().0];
+                let earnings = store::due::earnings(tx.conn(), organizations, vec![id]).await?;
+                let open = earnings.values().find(|one| one.status == EarningStatus::Approved);
+                if let Some(earning) = open {
+                    store::due::give_up(ctx, &mut set, &mut journal, earning);
+                }
             }
-        }
-        journal.write_to(ctx, &mut set);
-        tx.write(set).await.map_err(Error::Write)?;
-        tx.commit().await.map_err(Error::Write)?;
-        Ok(after)
+            let reply = reply(&after);
+            self.finish(tx, ctx, (set, journal), key, &reply).await?;
+            Ok(reply)
+        })
+        .await
     }
 
     async fn locked(&self, tx: &Tx, ctx: &Ctx, id: Uuid, seen: i64) -> Result<Schedule, Error> {

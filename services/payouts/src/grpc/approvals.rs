@@ -1,5 +1,6 @@
 //! The approval service.
 
+use prost::Message as _;
 use quittance_chassis::grpc::{caller, detached};
 use quittance_chassis::problem::invalid;
 use quittance_proto::payouts::v1 as proto;
@@ -7,9 +8,14 @@ use quittance_proto::payouts::v1::approval_service_server::ApprovalService;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::payouts::key;
+use super::plans::reply as answered;
 use super::{convert, plan_convert};
 use crate::app::{Error, Payouts};
 use crate::domain::approval::{PayoutPolicy, Proposal, Wanted};
+
+const APPROVE: &str = "quittance.payouts.v1.ApprovalService/ApprovePlan";
+const CONFIRM: &str = "quittance.payouts.v1.ApprovalService/ConfirmPayoutPolicy";
 
 #[tonic::async_trait]
 impl ApprovalService for Payouts {
@@ -18,16 +24,21 @@ impl ApprovalService for Payouts {
         request: Request<proto::ApprovePlanRequest>,
     ) -> Result<Response<proto::ApprovePlanResponse>, Status> {
         let caller = caller(&request)?;
-        let message = request.into_inner();
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let key = key(&request_id, APPROVE, || message.encode_to_vec()).map_err(Error::from)?;
         let id = convert::id("plan_id", &message.plan_id)?;
         if message.digest.is_empty() {
             return Err(invalid("digest", "must be given"));
         }
-        let (payouts, now) = (self.clone(), caller.ctx.now);
-        let approved =
-            detached(async move { payouts.approve_plan(&caller.ctx, id, &message.digest).await });
-        let plan = plan_convert::plan(&approved.await?, now);
-        Ok(Response::new(proto::ApprovePlanResponse { plan: Some(plan) }))
+        let payouts = self.clone();
+        let approved = detached(async move {
+            let (now, which) = (caller.ctx.now, (id, message.digest.as_str()));
+            let reply =
+                |plan: &_| proto::ApprovePlanResponse { plan: Some(plan_convert::plan(plan, now)) };
+            payouts.approve_plan(&caller.ctx, which, key.as_ref(), reply).await
+        });
+        Ok(answered(approved.await?))
     }
 
     async fn list_payout_policies(
@@ -67,12 +78,17 @@ impl ApprovalService for Payouts {
         request: Request<proto::ConfirmPayoutPolicyRequest>,
     ) -> Result<Response<proto::ConfirmPayoutPolicyResponse>, Status> {
         let caller = caller(&request)?;
-        let id = request.get_ref().proposal_id.parse::<Uuid>();
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let key = key(&request_id, CONFIRM, || message.encode_to_vec()).map_err(Error::from)?;
+        let id = message.proposal_id.parse::<Uuid>();
         let id = id.map_err(|_| invalid("proposal_id", "must be a UUID"))?;
         let payouts = self.clone();
-        let confirmed = detached(async move { payouts.confirm_policy(&caller.ctx, id).await });
-        let policy = Some(policy(&confirmed.await?));
-        Ok(Response::new(proto::ConfirmPayoutPolicyResponse { policy }))
+        let confirmed = detached(async move {
+            let reply = |of: &_| proto::ConfirmPayoutPolicyResponse { policy: Some(policy(of)) };
+            payouts.confirm_policy(&caller.ctx, id, key.as_ref(), reply).await
+        });
+        Ok(answered(confirmed.await?))
     }
 }
 

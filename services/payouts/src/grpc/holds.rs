@@ -173,17 +173,20 @@ impl EscrowService for Payouts {
         request: Request<proto::UpdateHoldRequest>,
     ) -> Result<Response<proto::UpdateHoldResponse>, Status> {
         let caller = caller(&request)?;
-        let message = request.into_inner();
-        let id = convert::id("hold_id", &message.hold_id)?;
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let method = format!("{SERVICE}/UpdateHold");
+        let key = key(&request_id, &method, || message.encode_to_vec()).map_err(Error::from)?;
+        let which = (convert::id("hold_id", &message.hold_id)?, message.version);
         let at = optional_instant("release_scheduled_date", message.release_scheduled_date)?;
         let release_at = Change::of(at, message.clear_release);
         let change = HoldChange { reason: message.reason, release_at };
         let payouts = self.clone();
-        let done =
-            detached(
-                async move { payouts.update_hold(&caller.ctx, id, change, message.version).await },
-            );
-        Ok(Response::new(proto::UpdateHoldResponse { hold: Some(hold(&done.await?)) }))
+        let done = detached(async move {
+            let reply = |of: &_| proto::UpdateHoldResponse { hold: Some(hold(of)) };
+            payouts.update_hold(&caller.ctx, which, &change, key.as_ref(), reply).await
+        });
+        Ok(answered(done.await?))
     }
 
     async fn release_hold(

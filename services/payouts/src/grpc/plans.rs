@@ -13,6 +13,7 @@ use crate::app::{Answered, Error, Payouts};
 
 const RUN_BATCH: &str = "quittance.payouts.v1.PlanService/RunBatch";
 const COMMIT_PLAN: &str = "quittance.payouts.v1.PlanService/CommitPlan";
+const CANCEL_PLAN: &str = "quittance.payouts.v1.PlanService/CancelPlan";
 
 #[tonic::async_trait]
 impl PlanService for Payouts {
@@ -54,11 +55,18 @@ impl PlanService for Payouts {
         request: Request<proto::CancelPlanRequest>,
     ) -> Result<Response<proto::CancelPlanResponse>, Status> {
         let caller = caller(&request)?;
-        let id = convert::id("plan_id", &request.get_ref().plan_id)?;
-        let (payouts, now) = (self.clone(), caller.ctx.now);
-        let cancelled = detached(async move { payouts.cancel_plan(&caller.ctx, id).await });
-        let plan = plan_convert::plan(&cancelled.await?, now);
-        Ok(Response::new(proto::CancelPlanResponse { plan: Some(plan) }))
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let key = key(&request_id, CANCEL_PLAN, || message.encode_to_vec()).map_err(Error::from)?;
+        let id = convert::id("plan_id", &message.plan_id)?;
+        let payouts = self.clone();
+        let cancelled = detached(async move {
+            let now = caller.ctx.now;
+            let told =
+                |plan: &_| proto::CancelPlanResponse { plan: Some(plan_convert::plan(plan, now)) };
+            payouts.cancel_plan(&caller.ctx, id, key.as_ref(), told).await
+        });
+        Ok(reply(cancelled.await?))
     }
 
     async fn get_plan(

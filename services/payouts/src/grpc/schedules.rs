@@ -173,14 +173,18 @@ impl ScheduleService for Payouts {
         request: Request<proto::UpdateScheduleRequest>,
     ) -> Result<Response<proto::UpdateScheduleResponse>, Status> {
         let caller = caller(&request)?;
-        let message = request.into_inner();
-        let (id, seen) = (convert::id("schedule_id", &message.schedule_id)?, message.version);
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let method = format!("{SERVICE}/UpdateSchedule");
+        let key = key(&request_id, &method, || message.encode_to_vec()).map_err(Error::from)?;
+        let which = (convert::id("schedule_id", &message.schedule_id)?, message.version);
         let change = change(message)?;
         let payouts = self.clone();
-        let done =
-            detached(async move { payouts.update_schedule(&caller.ctx, id, change, seen).await });
-        let schedule = Some(schedule(&done.await?));
-        Ok(Response::new(proto::UpdateScheduleResponse { schedule }))
+        let done = detached(async move {
+            let reply = |of: &_| proto::UpdateScheduleResponse { schedule: Some(schedule(of)) };
+            payouts.update_schedule(&caller.ctx, which, &change, key.as_ref(), reply).await
+        });
+        Ok(answered(done.await?))
     }
 
     async fn cancel_schedule(
@@ -188,18 +192,22 @@ impl ScheduleService for Payouts {
         request: Request<proto::CancelScheduleRequest>,
     ) -> Result<Response<proto::CancelScheduleResponse>, Status> {
         let caller = caller(&request)?;
-        let message = request.into_inner();
-        let id = convert::id("schedule_id", &message.schedule_id)?;
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let method = format!("{SERVICE}/CancelSchedule");
+        let key = key(&request_id, &method, || message.encode_to_vec()).map_err(Error::from)?;
+        let which = (convert::id("schedule_id", &message.schedule_id)?, message.version);
         let reason = match message.reason.as_str() {
             "" => None,
             text => Some(crate::domain::hold::reason(text).map_err(Error::from)?),
         };
         let payouts = self.clone();
         let done = detached(async move {
-            payouts.cancel_schedule(&caller.ctx, id, reason.as_deref(), message.version).await
+            let (ctx, reason) = (&caller.ctx, reason.as_deref());
+            let reply = |of: &_| proto::CancelScheduleResponse { schedule: Some(schedule(of)) };
+            payouts.cancel_schedule(ctx, which, reason, key.as_ref(), reply).await
         });
-        let schedule = Some(schedule(&done.await?));
-        Ok(Response::new(proto::CancelScheduleResponse { schedule }))
+        Ok(answered(done.await?))
     }
 
     async fn trigger_schedule(
