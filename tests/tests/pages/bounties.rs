@@ -163,6 +163,7 @@ async fn a_submission_is_claimed_handed_in_and_paid_exactly_as_it_was_shown() {
         tester.open("/app/earnings").await;
         assert_eq!(tester.text("paid"), "$ 500 · 1 payment");
         tester.shows("/receipt");
+        tester.shows("Fix it</a>");
         let start = tester.page.find("/app/earnings/").expect("a receipt");
         let receipt = tester.page[start..].split('"').next().expect("its address").to_owned();
         let theirs = tester.ask(Method::GET, &receipt, None).await;

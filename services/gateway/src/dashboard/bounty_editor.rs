@@ -54,7 +54,9 @@ struct Field {
 fn payer_hint(mode: Mode, is_named: bool) -> (Option<&'static str>, bool) {
     match (is_named, mode) {
         (true, _) => (None, false),
-        (false, Mode::Production) => (Some("A fixed payment requires Stripe Connect: name who pays."), true),
+        (false, Mode::Production) => {
+            (Some("A fixed payment requires Stripe Connect: name who pays."), true)
+        }
         (false, Mode::Development) => {
             (Some("Nobody is named who pays; on the sandbox a test card does."), false)
         }

@@ -1,8 +1,11 @@
 //! What a contributor has earned by bounties: fixed payments, shares of profits, receipts (S4-60).
 
+use std::collections::HashMap;
+
 use axum::extract::Query;
 use axum::response::Response;
 use http::StatusCode;
+use quittance_proto::issues::v1::ListIssuesRequest;
 use quittance_proto::payouts::v1 as wire;
 use serde::Deserialize;
 
@@ -42,10 +45,30 @@ struct Row {
     reference: Option<String>,
 }
 
+/// What the viewer has handed in, by its id.
+type Works = HashMap<String, String>;
+
 impl Viewer {
-    fn earning(&self, of: wire::BountyEarning) -> Row {
+    /// The newest of them. What is older is shown without its title, and so is all if they cannot be
+    /// read.
+    async fn works(&self) -> Works {
+        let request = self.caller.request(ListIssuesRequest {
+            page_size: 200,
+            reporter_id: self.caller.ctx.member().to_string(),
+            ..ListIssuesRequest::default()
+        });
+        let reply = self.gateway.issues().list_issues(request).await;
+        let issues = reply.map_or_else(|_| Vec::new(), |reply| reply.into_inner().issues);
+        let work = |of: quittance_proto::issues::v1::Issue| {
+            (of.issue_id, format!("{} {}", of.number, of.title))
+        };
+        issues.into_iter().map(work).collect()
+    }
+
+    fn earning(&self, of: wire::BountyEarning, works: &Works) -> Row {
+        let work = works.get(&of.issue_id).map_or("Submission", String::as_str);
         Row {
-            what: if of.period.is_empty() { "Submission".to_owned() } else { of.period },
+            what: if of.period.is_empty() { work.to_owned() } else { of.period },
             issue: some(of.issue_id),
             amount: self.money(of.amount.as_ref()),
             status: labels::payment_state(&of.status),
@@ -74,8 +97,8 @@ pub(super) async fn page(viewer: Viewer, Query(asked): Query<Asked>) -> Result<R
     let request =
         viewer.caller.request(wire::GetBountyEarningsRequest { member_id: String::new() });
     let mut client = viewer.gateway.bounty_pay();
-    let (frame, reply) =
-        tokio::join!(viewer.frame("Earnings"), client.get_bounty_earnings(request));
+    let (frame, reply, works) =
+        tokio::join!(viewer.frame("Earnings"), client.get_bounty_earnings(request), viewer.works());
     let reply = reply?.into_inner();
     let totals: Vec<_> = reply.totals.iter().filter(|total| total.fixed != shares).collect();
     let count = |of: fn(&wire::BountyEarningTotal) -> i64| {
@@ -91,7 +114,7 @@ pub(super) async fn page(viewer: Viewer, Query(asked): Query<Asked>) -> Result<R
         pending: viewer.earned(&totals, |total| total.pending_minor),
         pending_count: count(|total| total.pending_count),
         full: rows.len() >= 200,
-        rows: rows.into_iter().map(|of| viewer.earning(of)).collect(),
+        rows: rows.into_iter().map(|of| viewer.earning(of, &works)).collect(),
     };
     Ok(html(StatusCode::OK, &page))
 }
