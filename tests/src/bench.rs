@@ -1,6 +1,7 @@
 //! Benchmarks: ours beside a floor, in the same run, as ratios.
 
 pub mod balance;
+pub mod batch;
 pub mod control;
 pub mod export;
 pub mod floor;
@@ -8,6 +9,7 @@ pub mod gateway;
 pub mod ingest;
 pub mod pay;
 pub mod plan;
+pub mod relay;
 pub mod report;
 pub mod same_schema;
 pub mod schedules;

@@ -3,6 +3,7 @@
 mod bus;
 mod race;
 mod schedules;
+mod servers;
 mod steps;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::world::{Bus, Store, eventually};
 pub use bus::cut_broker;
 pub use race::{Race, Raced, race, storm};
 pub use schedules::{Killed, kill_workers};
+pub use servers::kill_servers;
 pub use steps::die_at_every_step;
 
 const PATH: &str = "/api/admin/payouts/batch-pay";

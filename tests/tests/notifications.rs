@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use system_tests::http::Person;
-use system_tests::story::{Shop, payment};
+use system_tests::story::{Shop, id, payment};
 use system_tests::world::{BOTH, SECRET, World, eventually};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -174,6 +174,64 @@ async fn open_streams_keep_no_work_out() {
         for stream in &mut streams {
             assert_eq!(stream.next().await.unwrap().kind, "ISSUE_APPROVED");
         }
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_hears_of_each_step_of_a_payout_once() {
+    const PAYOUTS: &str = "/api/admin/payouts";
+    for (store, bus) in BOTH {
+        let world = World::start(store, bus).await;
+        let shop = Shop::open(&world).await;
+        let made = |minor: i64| {
+            let body = json!({ "partnerId": shop.tester.member_id, "amountMinor": minor,
+                "currency": "USD", "period": "2026-02", "notes": "" });
+            async { id(&shop.admin.post(PAYOUTS, body).await.expect(201)) }
+        };
+        let step = async |payout: &str, step: &str, body: Value| {
+            shop.admin.post(&format!("{PAYOUTS}/{payout}/{step}"), body).await.expect(200)
+        };
+        let paid = made(500_000).await;
+        step(&paid, "approve", json!({})).await;
+        step(&paid, "mark-paid", json!({ "method": "ach", "reference": "ACH-7" })).await;
+        let refused = made(700).await;
+        step(&refused, "reject", json!({ "notes": "counted twice" })).await;
+
+        let told = async || {
+            let inbox = shop.tester.get("/api/me/notifications").await.expect(200);
+            inbox["items"].as_array().unwrap().clone()
+        };
+        eventually("three are told", async || (told().await.len() == 3).then_some(())).await;
+        let mut told = told().await;
+        told.sort_by_key(|one| one["kind"].to_string());
+        let read = |at: usize, name: &str| told[at]["data"][name].clone();
+        let titles: Vec<_> = told.iter().map(|one| one["title"].as_str().unwrap()).collect();
+        assert_eq!(
+            titles,
+            [
+                "Payout approved: 5000.00 USD",
+                "Payout paid: 5000.00 USD",
+                "Payout rejected: 7.00 USD"
+            ]
+        );
+        assert_eq!((read(1, "payoutId"), read(1, "reference")), (json!(paid), json!("ACH-7")));
+        assert_eq!(
+            (read(2, "payoutId"), read(2, "reason")),
+            (json!(refused), json!("counted twice"))
+        );
+        // The reporter of an issue is told of the issue alone.
+        let issue = shop.file(&shop.tester, "high").await;
+        shop.approve(&issue).await;
+        let _ = shop.admin.post(&shop.payments_path(&issue), payment()).await.expect(201);
+        let kinds = async || {
+            let inbox = shop.tester.get("/api/me/notifications").await.expect(200);
+            let items = inbox["items"].as_array().unwrap().clone();
+            items.iter().map(|one| one["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let heard = async || kinds().await.contains(&"ISSUE_PAID".to_owned()).then_some(());
+        eventually("the issue is paid", heard).await;
+        assert_eq!(kinds().await.iter().filter(|kind| *kind == "PAYOUT_PAID").count(), 1);
         world.close().await;
     }
 }

@@ -43,6 +43,28 @@ fn no_file_is_longer_than_400_lines() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
+/// The document of the API calls a schema as its type is called: of two with one name it has one.
+#[test]
+fn no_two_types_of_the_api_have_one_name() {
+    let (mut seen, mut count) = (BTreeSet::new(), 0);
+    for (path, text) in sources() {
+        let described = text.split("#[derive(").skip(1).filter(|part| {
+            part.split(')').next().is_some_and(|derived| derived.contains("ToSchema"))
+        });
+        for part in described.filter(|_| path.to_string_lossy().contains("gateway/src/rest")) {
+            let named = ["struct ", "enum "]
+                .iter()
+                .filter_map(|word| part.split_once(word))
+                .min_by_key(|(before, _)| before.len());
+            let (_, named) = named.unwrap();
+            let name = named.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+            assert!(seen.insert(name.clone()), "{}: {name}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 100, "{count}");
+}
+
 #[test]
 fn the_domain_does_no_io_and_reads_no_clock() {
     let forbidden = ["sea_orm", "tonic", "prost", "lapin", "axum", "tokio", ".await", "now()"];

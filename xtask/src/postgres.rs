@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::supervise::{Home, Server, Signal, free_ports};
+use crate::supervise::{Home, Life, Server, Signal, free_ports};
 use crate::{account, process};
 
 const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
@@ -75,7 +75,7 @@ pub(crate) fn running() -> Option<String> {
 
 impl Installed {
     /// Starts a private server and returns it with its address.
-    pub(crate) fn start(&self) -> Result<(Server, String)> {
+    pub(crate) fn start(&self, life: Life) -> Result<(Server, String)> {
         let home = Home::new("quittance-postgres-", &ACCOUNTS)?;
         let data = home.path().join("data");
         let mut initdb = clean(&self.bin.join("initdb"));
@@ -93,7 +93,7 @@ impl Installed {
             postgres.args(["-c", setting]);
         }
         // An immediate shutdown: the data is thrown away, so nothing needs to be written first.
-        let mut server = home.start("PostgreSQL", Signal::Quit, &postgres)?;
+        let mut server = home.start("PostgreSQL", (Signal::Quit, life), &postgres)?;
         let url = url(port);
         let psql = self.bin.join("psql");
         server.wait_until(Duration::from_mins(1), || may_create_databases(&psql, &url))?;

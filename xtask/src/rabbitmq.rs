@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::supervise::{Home, Server, Signal, free_ports};
+use crate::supervise::{Home, Life, Server, Signal, free_ports};
 use crate::{amqp, process};
 
 const ACCOUNTS: [&str; 2] = ["rabbitmq", "nobody"];
@@ -20,6 +20,9 @@ const SCRIPTS: [&str; 5] = [
     "/home/linuxbrew/.linuxbrew/opt/rabbitmq/sbin/rabbitmq-server",
     "/opt/rabbitmq/sbin/rabbitmq-server",
 ];
+
+/// Where a node says which process it is.
+pub(crate) const PID: &str = "pid";
 
 /// What is installed.
 pub(crate) struct Installed {
@@ -49,7 +52,7 @@ pub(crate) fn running() -> Option<String> {
 
 impl Installed {
     /// Starts a private server and returns its processes, last first, with its address.
-    pub(crate) fn start(&self) -> Result<(Vec<Server>, String)> {
+    pub(crate) fn start(&self, life: Life) -> Result<(Vec<Server>, String)> {
         let [port, distribution, mapper] = free_ports()?;
 
         // Left alone, the first Erlang node would start a mapper that nobody stops.
@@ -57,14 +60,15 @@ impl Installed {
         epmd.args(["-port", &mapper.to_string(), "-address", "127.0.0.1"]);
         epmd.env("ERL_EPMD_RELAXED_COMMAND_CHECK", "1");
         let home = Home::new("quittance-epmd-", &ACCOUNTS)?;
-        let mut epmd = home.start("Erlang's port mapper", Signal::Kill, &epmd)?;
+        let signal = (Signal::Kill, Life::Once);
+        let mut epmd = home.start("Erlang's port mapper", signal, &epmd)?;
         epmd.wait_until(Duration::from_secs(20), || {
             TcpStream::connect(("127.0.0.1", mapper)).is_ok()
         })?;
 
         let home = Home::new("quittance-rabbitmq-", &ACCOUNTS)?;
         let program = self.program(&home, port, distribution, mapper);
-        let mut server = home.start("RabbitMQ", Signal::Kill, &program)?;
+        let mut server = home.start("RabbitMQ", (Signal::Kill, life), &program)?;
         server.wait_until(Duration::from_mins(3), || amqp::welcomes_guest(port))?;
         Ok((vec![server, epmd], url(port)))
     }
@@ -103,7 +107,7 @@ impl Installed {
         ] {
             program.env(name, folder.join(part));
         }
-        program.env("RABBITMQ_PID_FILE", folder.join("pid"));
+        program.env("RABBITMQ_PID_FILE", folder.join(PID));
         program
     }
 }

@@ -4,19 +4,24 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{Write as _, stdout};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::install::{self, Package};
 use crate::process::{self, Outcome};
-use crate::supervise::Server;
+use crate::supervise::{Life, Server};
 use crate::{interrupt, postgres, rabbitmq};
 
 /// The address of a PostgreSQL where databases can be created.
 pub(crate) const DATABASE: &str = "TEST_DATABASE_URL";
 /// The address of a RabbitMQ.
 pub(crate) const AMQP: &str = "TEST_AMQP_URL";
+
+/// Where the process ids of private servers stand, for those who kill them.
+const POSTGRES_PID: &str = "TEST_POSTGRES_PID_FILE";
+const RABBITMQ_PID: &str = "TEST_RABBITMQ_PID_FILE";
 
 /// A private server can lose the race for its port, which is chosen before it is taken.
 const ATTEMPTS: usize = 3;
@@ -25,6 +30,8 @@ const ATTEMPTS: usize = 3;
 pub(crate) struct Servers {
     database_url: String,
     amqp_url: String,
+    /// Files that begin with the process id of a server that we started.
+    pids: Vec<(&'static str, PathBuf)>,
     _started: Vec<Server>,
 }
 
@@ -47,9 +54,22 @@ pub(crate) fn run(print_env: bool, command: &[OsString]) -> Result<Outcome> {
 impl Servers {
     /// Takes what is given, else what runs, else starts private ones, else installs first.
     pub(crate) fn provide() -> Result<Self> {
-        let mut database = given(DATABASE)?.or_else(|| said("PostgreSQL", postgres::running()));
-        let mut amqp = given(AMQP)?.or_else(|| said("RabbitMQ", rabbitmq::running()));
-        let mut started = Vec::new();
+        let database = given(DATABASE)?.or_else(|| said("PostgreSQL", postgres::running()));
+        let amqp = given(AMQP)?.or_else(|| said("RabbitMQ", rabbitmq::running()));
+        Self::complete(database, amqp, Life::Once)
+    }
+
+    /// Starts private ones that may be killed: they come again over what they have written.
+    pub(crate) fn to_be_killed() -> Result<Self> {
+        Self::complete(None, None, Life::Again)
+    }
+
+    fn complete(
+        mut database: Option<String>,
+        mut amqp: Option<String>,
+        life: Life,
+    ) -> Result<Self> {
+        let (mut started, mut pids) = (Vec::new(), Vec::new());
 
         let mut missing = Vec::new();
         if database.is_none() && postgres::find().is_none() {
@@ -64,14 +84,16 @@ impl Servers {
         if database.is_none() {
             eprintln!("Starting a private PostgreSQL …");
             let found = postgres::find().context("PostgreSQL is installed, but cannot be found")?;
-            let (server, url) = attempt(|| found.start())?;
+            let (server, url) = attempt(|| found.start(life))?;
+            pids.push((POSTGRES_PID, server.file("data/postmaster.pid")));
             started.push(server);
             database = Some(url);
         }
         if amqp.is_none() {
             eprintln!("Starting a private RabbitMQ …");
             let found = rabbitmq::find().context("RabbitMQ is installed, but cannot be found")?;
-            let (servers, url) = attempt(|| found.start())?;
+            let (servers, url) = attempt(|| found.start(life))?;
+            pids.extend(servers.first().map(|node| (RABBITMQ_PID, node.file(rabbitmq::PID))));
             started.extend(servers);
             amqp = Some(url);
         }
@@ -79,12 +101,13 @@ impl Servers {
             bail!("there are no servers");
         };
         eprintln!("PostgreSQL and RabbitMQ are ready.");
-        Ok(Self { database_url, amqp_url, _started: started })
+        Ok(Self { database_url, amqp_url, pids, _started: started })
     }
 
     /// Tells a program where the servers are.
     pub(crate) fn tell<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env(DATABASE, &self.database_url).env(AMQP, &self.amqp_url)
+        command.env(DATABASE, &self.database_url).env(AMQP, &self.amqp_url);
+        command.envs(self.pids.iter().map(|(name, path)| (name, path)))
     }
 
     /// The address of a database of this name on the same server.

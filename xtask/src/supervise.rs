@@ -68,17 +68,17 @@ impl Home {
     pub(crate) fn start(
         self,
         name: &'static str,
-        signal: Signal,
+        (signal, life): (Signal, Life),
         program: &Command,
     ) -> Result<Server> {
         let log = self.log()?;
         let mut command = account::shell(self.account.as_ref(), SCRIPT, name)?;
-        command.arg(signal.name()).arg(self.path());
+        command.arg(signal.name()).arg(self.path()).arg(life.name());
         copy(program, &mut command);
         command.process_group(0).stdin(Stdio::piped());
         command.stdout(log.try_clone()?).stderr(log.try_clone()?);
         let child = process::spawn(&mut command)?;
-        Ok(Server { name, child, log, _home: self })
+        Ok(Server { name, child, log, home: self })
     }
 
     /// Opens the log in our own name. It stays readable after a server took its folder along.
@@ -105,15 +105,38 @@ impl Signal {
     }
 }
 
+/// What happens when a server dies before its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Life {
+    /// It is over, and its data with it.
+    Once,
+    /// It is started again over the same data, as an orchestrator does.
+    Again,
+}
+
+impl Life {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Again => "again",
+        }
+    }
+}
+
 /// A running server and its folder. Both are gone when it is dropped.
 pub(crate) struct Server {
     name: &'static str,
     child: Child,
     log: File,
-    _home: Home,
+    home: Home,
 }
 
 impl Server {
+    /// The path of a file in the server's folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
     /// Waits until the server answers.
     pub(crate) fn wait_until(
         &mut self,
@@ -208,7 +231,7 @@ mod tests {
         let folder = home.path().to_owned();
         let mut program = Command::new("/bin/sh");
         program.args(["-c", "sleep 600 & echo $! > child; echo up > up; wait"]);
-        let mut server = home.start("sleeper", Signal::Kill, &program).unwrap();
+        let mut server = home.start("sleeper", (Signal::Kill, Life::Once), &program).unwrap();
         let up = folder.join("up");
         server.wait_until(Duration::from_secs(10), || up.exists()).unwrap();
         let child = fs::read_to_string(folder.join("child")).unwrap();
@@ -226,10 +249,33 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_killed_comes_again_until_it_is_to_end() {
+        let home = home();
+        let (folder, lives) = (home.path().to_owned(), home.path().join("lives"));
+        let mut program = Command::new("/bin/sh");
+        program.args(["-c", "echo $$ >> lives; exec sleep 600"]);
+        let mut server = home.start("phoenix", (Signal::Kill, Life::Again), &program).unwrap();
+        let pids = || fs::read_to_string(&lives).unwrap_or_default();
+        for life in 1..=3 {
+            server.wait_until(Duration::from_secs(10), || pids().lines().count() == life).unwrap();
+            let pid = pids().lines().last().unwrap_or_default().to_owned();
+            if life < 3 {
+                let mut kill = Command::new("/bin/sh");
+                kill.args(["-c", "kill -9 \"$1\"", "kill", &pid]);
+                assert!(kill.status().unwrap().success());
+            }
+        }
+
+        drop(server);
+
+        assert!(!folder.exists());
+    }
+
+    #[test]
     fn a_server_that_ends_shows_its_last_words() {
         let mut program = Command::new("/bin/sh");
         program.args(["-c", "echo no space left; exit 3"]);
-        let mut server = home().start("sayer", Signal::Quit, &program).unwrap();
+        let mut server = home().start("sayer", (Signal::Quit, Life::Once), &program).unwrap();
 
         let error = server.wait_until(Duration::from_secs(10), || false).unwrap_err().to_string();
 

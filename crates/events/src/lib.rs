@@ -108,13 +108,16 @@ pub mod queue {
         pub kinds: &'static [&'static str],
     }
 
-    /// Issues mirrors what payouts has paid, and tells people what did not arrive.
+    /// Issues mirrors what payouts has paid, and tells people what became of their money.
     pub const ISSUES: Queue = Queue {
         name: "issues.payouts",
         kinds: &[
             "payout.issue_paid",
             "earning.voided",
             "earning.returned",
+            "payout.approved",
+            "payout.rejected",
+            "payout.paid",
             "payout.failed",
             "payout_schedule.failed",
             "charge.failed",

@@ -16,7 +16,7 @@ mod decide_triage;
 mod end_as_duplicate;
 mod ensure_member;
 mod get_issue;
-mod hear_failures;
+mod hear_payouts;
 mod housekeeping;
 mod impersonate;
 mod list_issues;
@@ -72,6 +72,7 @@ pub use impersonate::Looked;
 pub use list_pending_review::PendingReview;
 pub use list_triage::Inbox;
 
+pub(crate) use hear_payouts::HEARD;
 pub use mirror_payments::MirrorError;
 pub use page::{Page, Paging};
 pub use preview_gate::GatePreview;

@@ -2,9 +2,9 @@
 
 use quittance_chassis::bus::{HandleError, Handler, Message, Subscription};
 use quittance_chassis::db::Db;
-use quittance_events::{kind, queue};
+use quittance_events::queue;
 
-use crate::app::{Issues, MirrorError};
+use crate::app::{HEARD, Issues, MirrorError};
 
 /// How many events are in hand at once.
 const PREFETCH: u16 = 200;
@@ -17,12 +17,10 @@ pub(crate) fn subscription(db: Db) -> Subscription {
 #[tonic::async_trait]
 impl Handler for Issues {
     async fn handle(&self, messages: &[Message]) -> Result<(), HandleError> {
-        let (failures, mirrored): (Vec<_>, Vec<_>) = messages.iter().partition(|message| {
-            [kind::PAYOUT_FAILED, kind::SCHEDULE_FAILED, kind::CHARGE_FAILED]
-                .contains(&message.kind.as_str())
-        });
+        let (told, mirrored): (Vec<_>, Vec<_>) =
+            messages.iter().partition(|message| HEARD.contains(&message.kind.as_str()));
         let heard = match self.mirror_payments(&mirrored).await {
-            Ok(()) => self.hear_failures(&failures).await,
+            Ok(()) => self.hear_payouts(&told).await,
             Err(error) => Err(error),
         };
         heard.map_err(|error| match error {

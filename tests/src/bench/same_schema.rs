@@ -50,8 +50,8 @@ SELECT count(*) FROM upd";
 
 /// The floor's own database.
 pub struct SameSchema {
-    pool: PgPool,
-    organization: Uuid,
+    pub(super) pool: PgPool,
+    pub(super) organization: Uuid,
     next: usize,
     /// Approved earnings and their payees, payee by payee.
     earnings: Vec<(Uuid, Uuid)>,
@@ -83,10 +83,16 @@ impl SameSchema {
         Ok(Self { pool, organization, next: 0, earnings })
     }
 
+    /// The next so many earnings, which nobody else is given.
+    pub(super) fn take(&mut self, count: usize) -> Vec<(Uuid, Uuid)> {
+        let some = self.earnings[self.next..self.next + count].to_vec();
+        self.next += count;
+        some
+    }
+
     /// Pays the next so many earnings in one statement.
     pub async fn pay(&mut self, count: usize) -> anyhow::Result<()> {
-        let mut some = self.earnings[self.next..self.next + count].to_vec();
-        self.next += count;
+        let mut some = self.take(count);
         let mut payouts = std::collections::HashMap::new();
         for (_, payee) in &some {
             payouts.entry(*payee).or_insert_with(Uuid::now_v7);

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use system_tests::bench::{
-    balance, export, gateway, ingest, pay, plan, report, schedules, sse, triage,
+    balance, batch, export, gateway, ingest, pay, plan, relay, report, schedules, sse, triage,
 };
 
 #[derive(Parser)]
@@ -54,6 +54,18 @@ enum Bench {
         #[arg(long)]
         write: bool,
     },
+    /// Batches that the embedded provider pays, to their end, beside hand-written statements.
+    Batch {
+        /// Issues per batch.
+        #[arg(long, value_delimiter = ',', default_values_t = [100, 1000, 10_000])]
+        sizes: Vec<usize>,
+        /// Pairs of floor and ours per size.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// A balance beside the read of one projected row, at few and at very many lines of history.
     Balance {
         /// Lines of history.
@@ -89,6 +101,21 @@ enum Bench {
         /// Pairs of floor and ours.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+        /// Also writes the result, with the machine's size and the date, to docs/performance.md.
+        #[arg(long)]
+        write: bool,
+    },
+    /// The outbox on its way to RabbitMQ beside a bare loop, and how soon an event arrives.
+    Relay {
+        /// Events in the outbox.
+        #[arg(long, default_value_t = 50_000)]
+        rows: usize,
+        /// Pairs of floor and ours.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Events that are sent one at a time.
+        #[arg(long, default_value_t = 500)]
+        single: usize,
         /// Also writes the result, with the machine's size and the date, to docs/performance.md.
         #[arg(long)]
         write: bool,
@@ -148,6 +175,11 @@ fn main() -> anyhow::Result<()> {
             let text = quittance_chassis::run::block_on(async move { plan::run(rows).await })?;
             ("plan", plan::ABOUT, text, write)
         }
+        Bench::Batch { sizes, rounds, write } => {
+            let plan = batch::Plan { sizes, rounds };
+            let text = quittance_chassis::run::block_on(async move { batch::run(&plan).await })?;
+            ("batch", batch::ABOUT, text, write)
+        }
         Bench::Balance { histories, rounds, clients, write } => {
             let plan = balance::Plan { histories, rounds, clients };
             let text = quittance_chassis::run::block_on(async move { balance::run(&plan).await })?;
@@ -162,6 +194,11 @@ fn main() -> anyhow::Result<()> {
             let plan = ingest::Plan { issues, rounds };
             let text = quittance_chassis::run::block_on(async move { ingest::run(&plan).await })?;
             ("ingest", ingest::ABOUT, text, write)
+        }
+        Bench::Relay { rows, rounds, single, write } => {
+            let plan = relay::Plan { rows, rounds, single };
+            let text = quittance_chassis::run::block_on(async move { relay::run(&plan).await })?;
+            ("relay", relay::ABOUT, text, write)
         }
         Bench::Gateway { seconds, clients, write } => {
             let plan = gateway::Plan { seconds, clients };

@@ -54,6 +54,12 @@ enum Fault {
         #[arg(long, default_value_t = 1000)]
         every: u64,
     },
+    /// Kills PostgreSQL and RabbitMQ themselves in the middle of batches; they come back over their data.
+    Servers {
+        /// Rounds of killing each.
+        #[arg(long, default_value_t = 12)]
+        rounds: usize,
+    },
     /// Has many workers pay, plan, approve, void and return the same earnings, on PostgreSQL.
     Race {
         #[arg(long, default_value_t = 2_000)]
@@ -85,6 +91,7 @@ fn main() -> anyhow::Result<()> {
             Fault::Schedules { rows, every } => {
                 Ok(schedules(&node, rows, Duration::from_millis(every)).await)
             }
+            Fault::Servers { rounds } => fault::kill_servers(&node, rounds).await,
             Fault::Race { earnings, workers, seconds } => {
                 let wanted = Race { earnings, workers, time: Duration::from_secs(seconds) };
                 let raced = fault::race(Store::Postgres, Bus::RabbitMq, wanted).await;

@@ -18,14 +18,16 @@ pub(super) fn refusals(operation: &mut Operation, method: &str, path: &str, secu
     let has_body = operation.request_body.is_some();
     let writes = method != "GET" && secured;
     let asks = takes(&ParameterIn::Query, "") || takes(&ParameterIn::Header, "");
+    // Whoever signs in may prove nobody, or somebody who is not let in.
+    let signs_in = path.starts_with("/api/auth/");
     let is_resource = method == "GET" && secured && path.ends_with('}');
     let statuses = [
         (is_resource, StatusCode::NOT_MODIFIED),
         (has_body || asks || writes, StatusCode::BAD_REQUEST),
-        (secured, StatusCode::UNAUTHORIZED),
-        (secured, StatusCode::FORBIDDEN),
-        (path.contains('{') || has_body, StatusCode::NOT_FOUND),
-        (writes, StatusCode::CONFLICT),
+        (secured || signs_in, StatusCode::UNAUTHORIZED),
+        (secured || signs_in, StatusCode::FORBIDDEN),
+        (path.contains('{') || has_body || signs_in, StatusCode::NOT_FOUND),
+        (writes || signs_in, StatusCode::CONFLICT),
         (takes(&ParameterIn::Header, "If-Match"), StatusCode::PRECONDITION_FAILED),
         (has_body, StatusCode::PAYLOAD_TOO_LARGE),
         (has_body, StatusCode::UNSUPPORTED_MEDIA_TYPE),

@@ -126,7 +126,7 @@ impl From<wire::BountyPayment> for BountyPayout {
 
 /// The payment of a submission, if there is one.
 #[derive(Serialize, ToSchema)]
-struct Payment {
+struct SubmissionPayment {
     /// Null for points, and while nothing is approved.
     payout: Option<BountyPayout>,
 }
@@ -138,24 +138,24 @@ struct Payment {
     operation_id = "getSubmissionPayment",
     tag = "bounties",
     params(("issueId" = Uuid, Path)),
-    responses((status = 200, body = Payment))
+    responses((status = 200, body = SubmissionPayment))
 )]
 async fn of_submission(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(issue): Segments<Uuid>,
-) -> Result<Json<Payment>, Problem> {
+) -> Result<Json<SubmissionPayment>, Problem> {
     let request = caller.request(wire::GetBountyPaymentRequest {
         issue_id: issue.to_string(),
         payout_id: String::new(),
     });
     let reply = gateway.bounty_pay().get_bounty_payment(request).await?.into_inner();
-    Ok(Json(Payment { payout: reply.payment.map(BountyPayout::from) }))
+    Ok(Json(SubmissionPayment { payout: reply.payment.map(BountyPayout::from) }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Refund {
+struct PayoutRefund {
     reason: String,
 }
 
@@ -167,14 +167,14 @@ struct Refund {
     operation_id = "refundPayout",
     tag = "payouts",
     params(("id" = Uuid, Path)),
-    request_body = Refund,
+    request_body = PayoutRefund,
     responses((status = 200, body = BountyPayout))
 )]
 async fn refund(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
-    Body(body): Body<Refund>,
+    Body(body): Body<PayoutRefund>,
 ) -> Result<Json<BountyPayout>, Problem> {
     let message = wire::RefundPayoutRequest { payout_id: id.to_string(), reason: body.reason };
     let reply = gateway.bounty_pay().refund_payout(caller.request(message)).await?.into_inner();

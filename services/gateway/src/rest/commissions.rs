@@ -124,7 +124,7 @@ async fn create_attribution(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Refund {
+struct SaleRefund {
     /// Of the sale; all that is left of it when not given.
     amount_minor: Option<i64>,
 }
@@ -144,7 +144,7 @@ struct Refunded {
     operation_id = "refundAttribution",
     tag = "commissions",
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = Refund,
+    request_body = SaleRefund,
     responses((status = 200, body = Refunded))
 )]
 async fn refund(
@@ -152,7 +152,7 @@ async fn refund(
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
     key: IdempotencyKey,
-    Body(body): Body<Refund>,
+    Body(body): Body<SaleRefund>,
 ) -> Result<Reply<Refunded>, Problem> {
     if body.amount_minor == Some(0) {
         return Err(Problem::invalid("amountMinor", "must be greater than zero"));

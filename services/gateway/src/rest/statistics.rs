@@ -53,7 +53,7 @@ struct Chart {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Earnings {
+struct EarningsOverTime {
     buckets: Vec<EarningsBucket>,
 }
 
@@ -91,13 +91,13 @@ impl From<wire::EarningsBucket> for EarningsBucket {
     operation_id = "getEarningsOverTime",
     tag = "statistics",
     params(Chart),
-    responses((status = 200, body = Earnings))
+    responses((status = 200, body = EarningsOverTime))
 )]
 async fn earnings(
     caller: Caller,
     State(gateway): State<Gateway>,
     Params(chart): Params<Chart>,
-) -> Result<Json<Earnings>, Problem> {
+) -> Result<Json<EarningsOverTime>, Problem> {
     let request = caller.request(wire::GetEarningsOverTimeRequest {
         interval: chart.interval.map(ChartInterval::number).unwrap_or_default(),
         from: instant("from", chart.from.as_deref())?.map(stamp),
@@ -105,7 +105,7 @@ async fn earnings(
     });
     let reply = gateway.statistics().get_earnings_over_time(request).await?.into_inner();
     let buckets = reply.buckets.into_iter().map(EarningsBucket::from).collect();
-    Ok(Json(Earnings { buckets }))
+    Ok(Json(EarningsOverTime { buckets }))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -13,6 +13,9 @@ pub enum NoticeKind {
     IssueRejected,
     IssuePaid,
     PayoutFailed,
+    PayoutApproved,
+    PayoutRejected,
+    PayoutPaid,
 }
 
 impl NoticeKind {
@@ -25,18 +28,38 @@ impl NoticeKind {
             Self::IssueRejected => "ISSUE_REJECTED",
             Self::IssuePaid => "ISSUE_PAID",
             Self::PayoutFailed => "PAYOUT_FAILED",
+            Self::PayoutApproved => "PAYOUT_APPROVED",
+            Self::PayoutRejected => "PAYOUT_REJECTED",
+            Self::PayoutPaid => "PAYOUT_PAID",
+        }
+    }
+
+    /// How it begins when people read it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::IssueVerified => "Verified",
+            Self::IssueApproved => "Approved",
+            Self::IssueRejected => "Rejected",
+            Self::IssuePaid => "Paid",
+            Self::PayoutFailed => "Payment failed",
+            Self::PayoutApproved => "Payout approved",
+            Self::PayoutRejected => "Payout rejected",
+            Self::PayoutPaid => "Payout paid",
         }
     }
 
     /// Reads the spelling.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        const ALL: [NoticeKind; 5] = [
+        const ALL: [NoticeKind; 8] = [
             NoticeKind::IssueVerified,
             NoticeKind::IssueApproved,
             NoticeKind::IssueRejected,
             NoticeKind::IssuePaid,
             NoticeKind::PayoutFailed,
+            NoticeKind::PayoutApproved,
+            NoticeKind::PayoutRejected,
+            NoticeKind::PayoutPaid,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -79,13 +102,7 @@ pub struct Paid {
 
 impl Notice {
     fn new(kind: NoticeKind, about: About<'_>) -> Self {
-        let word = match kind {
-            NoticeKind::IssueVerified => "Verified",
-            NoticeKind::IssueApproved => "Approved",
-            NoticeKind::IssueRejected => "Rejected",
-            NoticeKind::IssuePaid => "Paid",
-            NoticeKind::PayoutFailed => "Payment failed",
-        };
+        let word = kind.word();
         Self {
             kind,
             member: about.member,
@@ -127,10 +144,8 @@ pub fn of_change(
         | Event::Unverified { .. }
         | Event::Closed => return None,
     };
-    let decision = match kind {
-        NoticeKind::IssueApproved | NoticeKind::IssueRejected => issue.review.decision(),
-        NoticeKind::IssueVerified | NoticeKind::IssuePaid | NoticeKind::PayoutFailed => None,
-    };
+    let decided = kind == NoticeKind::IssueApproved || kind == NoticeKind::IssueRejected;
+    let decision = if decided { issue.review.decision() } else { None };
     let about =
         About { member: issue.reporter, issue: issue.id, cycle: issue.cycle, title: &issue.title };
     Some(Notice {
@@ -147,32 +162,48 @@ pub fn of_payment(about: About<'_>, paid: Paid) -> Notice {
     Notice { amount, payout, reference, ..Notice::new(NoticeKind::IssuePaid, about) }
 }
 
-/// What payouts said of money that did not arrive.
+/// What payouts said of a payout.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
+pub struct Moved {
     pub member: MemberId,
     pub payout: PayoutId,
     pub amount: Option<Money>,
     pub reference: Option<String>,
-    pub reason: String,
+    pub reason: Option<String>,
 }
 
-/// What the payee is told of it.
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayoutStep {
+    Approved,
+    Rejected,
+    Paid,
+    Failed,
+}
+
+/// What the payee is told of a step of a payout.
 #[must_use]
-pub fn of_failure(failed: Failed) -> Notice {
-    let Failed { member, payout, amount, reference, reason } = failed;
+pub fn of_payout(step: PayoutStep, moved: Moved) -> Notice {
+    let kind = match step {
+        PayoutStep::Approved => NoticeKind::PayoutApproved,
+        PayoutStep::Rejected => NoticeKind::PayoutRejected,
+        PayoutStep::Paid => NoticeKind::PayoutPaid,
+        PayoutStep::Failed => NoticeKind::PayoutFailed,
+    };
+    let Moved { member, payout, amount, reference, reason } = moved;
+    let word = kind.word();
     let title = match amount {
-        Some(amount) => format!("Payment failed: {amount}"),
-        None => "Payment failed".to_owned(),
+        Some(amount) => format!("{word}: {amount}"),
+        None => word.to_owned(),
     };
     Notice {
-        kind: NoticeKind::PayoutFailed,
+        kind,
         member,
         issue: None,
         cycle: None,
         title,
         amount,
-        reason: Some(reason),
+        reason,
         payout: Some(payout),
         reference,
     }
@@ -184,7 +215,9 @@ mod tests {
 
     #[test]
     fn kinds_read_back_in_their_spelling() {
-        for kind in ["ISSUE_VERIFIED", "ISSUE_APPROVED", "ISSUE_REJECTED", "ISSUE_PAID"] {
+        let kinds = "ISSUE_VERIFIED ISSUE_APPROVED ISSUE_REJECTED ISSUE_PAID \
+                     PAYOUT_FAILED PAYOUT_APPROVED PAYOUT_REJECTED PAYOUT_PAID";
+        for kind in kinds.split_whitespace() {
             assert_eq!(NoticeKind::read(kind).map(NoticeKind::as_str), Some(kind));
         }
         assert_eq!(NoticeKind::read("issue_paid"), None);

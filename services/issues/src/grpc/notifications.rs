@@ -21,6 +21,9 @@ fn kind(kind: NoticeKind) -> proto::NotificationKind {
         NoticeKind::IssueRejected => proto::NotificationKind::IssueRejected,
         NoticeKind::IssuePaid => proto::NotificationKind::IssuePaid,
         NoticeKind::PayoutFailed => proto::NotificationKind::PayoutFailed,
+        NoticeKind::PayoutApproved => proto::NotificationKind::PayoutApproved,
+        NoticeKind::PayoutRejected => proto::NotificationKind::PayoutRejected,
+        NoticeKind::PayoutPaid => proto::NotificationKind::PayoutPaid,
     }
 }
 

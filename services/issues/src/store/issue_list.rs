@@ -237,18 +237,33 @@ pub(crate) async fn inbox<C: ConnectionTrait>(
     after: Option<After<Urgency>>,
     limit: u32,
 ) -> Result<Found, StoreError> {
-    let mut sql = begin(conn.get_database_backend(), organization, sight);
-    sql.push(INBOX);
-    if let Some(After { key: Urgency { severity, created_at }, id }) = after {
-        // The first condition lets the index skip what has been shown.
-        sql.bind(" AND i.severity >= ", rank(severity))
-            .bind(" AND (i.severity > ", rank(severity))
-            .bind(" OR (i.created_at, i.id) < (", created_at)
-            .bind(", ", id)
-            .push("))");
+    let begin = || {
+        let mut sql = begin(conn.get_database_backend(), organization, sight);
+        sql.push(INBOX);
+        sql
+    };
+    let page = async |mut sql: Sql, limit: u32| {
+        sql.bind(" ORDER BY i.severity, i.created_at DESC, i.id DESC LIMIT ", i64::from(limit));
+        read(sql, conn).await
+    };
+    let Some(After { key: Urgency { severity, created_at }, id }) = after else {
+        return page(begin(), limit).await;
+    };
+    // One severity after the other: both directions of the order in one condition would have the index
+    // read again what earlier pages have shown of this severity.
+    let mut same = begin();
+    same.bind(" AND i.severity = ", rank(severity))
+        .bind(" AND (i.created_at, i.id) < (", created_at)
+        .bind(", ", id)
+        .push(")");
+    let mut found = page(same, limit).await?;
+    let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(limit));
+    if left > 0 {
+        let mut milder = begin();
+        milder.bind(" AND i.severity > ", rank(severity));
+        found.extend(page(milder, left).await?);
     }
-    sql.bind(" ORDER BY i.severity, i.created_at DESC, i.id DESC LIMIT ", i64::from(limit));
-    read(sql, conn).await
+    Ok(found)
 }
 
 #[derive(FromQueryResult)]
