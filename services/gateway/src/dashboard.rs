@@ -4,26 +4,45 @@
 //! Pages hold no inline script or style, so that the policy of [`crate::edge`] can refuse all of it.
 
 mod access;
+mod account;
 mod assets;
 mod attachments;
 mod audit;
 mod balance;
 mod bell;
+mod beside;
+mod bounties;
+mod bounty;
+mod bounty_editor;
 mod chart;
 mod cycles;
+mod earnings;
+mod escrow;
+mod fields;
 mod form;
+mod funding;
 mod guard;
+mod hold;
 mod issue;
 mod issues;
+mod jobs;
 mod labels;
 mod locale;
 mod members;
 mod partners;
 mod payouts;
 mod plans;
+mod product;
+mod profit;
+mod quote;
+mod reconciliation;
+mod reward_pool;
+mod schedule;
+mod schedules;
 mod session;
 mod settings;
 mod sign_in;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod triage;
@@ -36,7 +55,7 @@ use axum::routing::{any, get, post};
 use tower_http::csrf::CsrfLayer;
 
 use crate::problem::Problem;
-use crate::rest::{download, export_balance, export_payouts};
+use crate::rest::{download, export_balance, export_payouts, own_receipt, receipt};
 use crate::state::Gateway;
 
 /// The longest form: a batch of 10,000 issues fits.
@@ -79,6 +98,23 @@ fn pages() -> Router<Gateway> {
         .route("/app/test-cycles/{id}/issues/{issueId}", get(issue::page))
         .route("/app/test-cycles/{id}/issues/{issueId}/{step}", post(issue::step))
         .route("/app/test-cycles/{id}/issues/{issueId}/attachments/{attachmentId}", get(download))
+        .route("/app/bounties", get(bounties::page))
+        .route("/app/bounties/new", get(bounty_editor::new).post(bounty_editor::create))
+        .route("/app/bounties/{id}", get(bounty::page))
+        .route("/app/bounties/{id}/edit", get(bounty_editor::edit).post(bounty_editor::change))
+        .route("/app/bounties/{id}/{step}", post(bounty::step))
+        .route("/app/submissions/{id}", get(submission::page))
+        .route("/app/submissions/{id}/pay", get(quote::page))
+        .route("/app/submissions/{id}/{step}", post(submission::step))
+        .route("/app/reward-pool", get(reward_pool::page).post(reward_pool::send))
+        .route("/app/earnings", get(earnings::page))
+        .route("/app/earnings/{id}/receipt", get(own_receipt))
+        .route("/app/admin/receipts/{id}", get(receipt))
+        .route("/app/payout-account", get(account::page).post(account::set))
+        .route("/app/admin/reconciliation", get(reconciliation::page).post(reconciliation::compare))
+        .route("/app/admin/reconciliation/statements/{id}", get(reconciliation::statement))
+        .route("/app/admin/funding", get(funding::page))
+        .route("/app/admin/funding/{step}", post(funding::step))
         .route("/app/admin/triage", get(triage::page).post(triage::decide))
         .route("/app/admin/payouts", get(payouts::page))
         .route("/app/admin/payouts/confirm", post(payouts::confirm))
@@ -93,6 +129,13 @@ fn pages() -> Router<Gateway> {
         .route("/app/admin/partners/export.csv", get(export_payouts))
         .route("/app/admin/partners/approve", post(partners::approve))
         .route("/app/admin/partners/{id}/{step}", post(partners::step))
+        .route("/app/admin/schedules", get(schedules::page).post(schedules::create))
+        .route("/app/admin/schedules/{id}", get(schedule::page))
+        .route("/app/admin/schedules/{id}/{step}", post(schedule::step))
+        .route("/app/admin/escrow", get(escrow::page).post(escrow::create))
+        .route("/app/admin/escrow/{id}", get(hold::page))
+        .route("/app/admin/escrow/{id}/{step}", post(hold::step))
+        .route("/app/admin/jobs", get(jobs::page).post(jobs::run))
         .route("/app/admin/audit", get(audit::page))
         .route("/app/admin/members", get(members::list))
         .route("/app/admin/members/{id}", get(members::page))

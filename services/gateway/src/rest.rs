@@ -66,8 +66,10 @@ pub(crate) use partner_payouts::export as export_payouts;
 pub(crate) use partners::name_of;
 pub(crate) use payments::not_payable;
 pub(crate) use plans::stale as plan_is_stale;
-pub(crate) use shapes::{some, time};
+pub(crate) use receipt::{of_organization as receipt, own as own_receipt};
+pub(crate) use shapes::{some, stamp, time};
 pub(crate) use sign_in::principal;
+pub(crate) use submissions::pay as begin_payment;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi;

@@ -1,5 +1,6 @@
 //! Loads the demo organizations through the public interfaces, as its people would have.
 
+mod bounties;
 mod data;
 mod programmes;
 
@@ -68,11 +69,16 @@ pub async fn load(config: &Config) -> anyhow::Result<Demo> {
     let partner = enter(data::PARTNER_ORGANIZATION, &data::PARTNER).await?;
     let keeper = enter(data::PLACEMENT_ORGANIZATION, &data::KEEPER).await?;
     let recruiter = enter(data::PLACEMENT_ORGANIZATION, &data::RECRUITER).await?;
+    let founder = enter(data::BOUNTY_ORGANIZATION, &data::FOUNDER).await?;
+    let mut contributors = Vec::new();
+    for person in &data::CONTRIBUTORS {
+        contributors.push(enter(data::BOUNTY_ORGANIZATION, person).await?);
+    }
     let channel = grpc::client(&config.payouts.url)?;
     let mut desk = Desk {
         issues: IssueServiceClient::new(issues.clone()),
         cycles: CycleServiceClient::new(issues.clone()),
-        products: ProductServiceClient::new(issues),
+        products: ProductServiceClient::new(issues.clone()),
         payouts: PayoutServiceClient::new(channel.clone()),
         balance: BalanceServiceClient::new(grpc::client(&config.balance.url)?),
         admin: admin.0.clone(),
@@ -85,9 +91,11 @@ pub async fn load(config: &Config) -> anyhow::Result<Demo> {
         desk.settle(&callers).await?;
         programmes::partners(&channel, &sara.0, &partner.0).await?;
         programmes::placements(&channel, &keeper.0, &recruiter.0).await?;
+        let callers: Vec<Caller> = contributors.iter().map(|(caller, _)| caller.clone()).collect();
+        bounties::load(&issues, &channel, &founder.0, &callers).await?;
     }
-    let others = [sara, partner, keeper, recruiter];
-    let all = [admin, lead].into_iter().chain(testers).chain(others);
+    let others = [sara, partner, keeper, recruiter, founder];
+    let all = [admin, lead].into_iter().chain(testers).chain(others).chain(contributors);
     let people = all.map(|(_, person)| person).collect();
     Ok(Demo { people, loaded })
 }

@@ -50,6 +50,8 @@ struct IssuePage {
     attachments: Vec<Shown>,
     similar: Vec<Similar>,
     card: Card,
+    /// Work for a bounty is decided and paid on a page of its own.
+    submission: Option<String>,
     methods: Vec<Choice>,
     typed_amount: String,
     typed_reason: String,
@@ -99,9 +101,10 @@ impl Viewer {
         let is_approved = money == PayoutStatus::Approved;
         let verified = matches!(issue.status(), IssueStatus::Verified);
         let waits = issue.blocked_by.iter().any(|reason| reason == GATE);
+        let of_cycle = issue.bounty_id.is_empty();
         Card {
-            decides: !own && money == PayoutStatus::Pending,
-            pays: is_approved,
+            decides: of_cycle && !own && money == PayoutStatus::Pending,
+            pays: of_cycle && is_approved,
             payable: issue.payable,
             hints: issue.blocked_by.iter().map(|word| reason(word).to_owned()).collect(),
             verifies: is_approved && !verified && (waits || overseer),
@@ -146,6 +149,8 @@ async fn shown(
         attachments: attachments::shown(&issue),
         similar: alike.into_inner().similar.into_iter().map(Similar::from).collect(),
         card: viewer.card(&issue),
+        submission: (!issue.bounty_id.is_empty())
+            .then(|| format!("/app/submissions/{}", issue.issue_id)),
         methods: manual_methods(typed.text("method")),
         typed_amount: typed.text("amount").to_owned(),
         typed_reason: typed.text("reason").to_owned(),

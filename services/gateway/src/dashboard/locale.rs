@@ -140,6 +140,18 @@ impl Locale {
         }
     }
 
+    /// A share in basis points as a percentage with two decimals.
+    pub(super) fn hundredths(self, bps: i64) -> String {
+        let sign = self.percent(1, 1).replace(|c: char| c.is_ascii_digit(), "");
+        format!("{}{}{:02}{sign}", self.count(bps / 100), self.point(), bps % 100)
+    }
+
+    /// How long something took.
+    pub(super) fn seconds(self, milliseconds: i64) -> String {
+        let tenths = milliseconds.max(0) / 100;
+        format!("{}{}{}{NBSP}s", self.count(tenths / 10), self.point(), tenths % 10)
+    }
+
     /// A day in UTC.
     pub(super) fn day(self, time: DateTime<Utc>) -> String {
         let format = match self {
@@ -252,6 +264,10 @@ mod tests {
         assert_eq!(English.percent(30, 42), "71%");
         assert_eq!(German.percent(1, 2), "50\u{a0}%");
         assert_eq!(English.percent(0, 0), "–");
+        assert_eq!(English.hundredths(3_333), "33.33%");
+        assert_eq!(German.hundredths(1_005), "10,05\u{a0}%");
+        assert_eq!(English.seconds(1_250), "1.2\u{a0}s");
+        assert_eq!(German.seconds(40), "0,0\u{a0}s");
         let noon = "2026-05-08T10:00:00Z".parse().unwrap();
         assert_eq!(English.day(noon), "8 May 2026");
         assert_eq!(Russian.minute(noon), "08.05.2026, 10:00 UTC");

@@ -108,7 +108,7 @@ async fn a_role_opens_its_pages_only() {
 
 #[tokio::test]
 async fn a_form_without_the_token_of_its_session_does_nothing() {
-    let admin = token(&[Role::Member, Role::Admin, Role::Finance]);
+    let admin = token(&[Role::Member, Role::Admin, Role::Finance, Role::PlatformAdmin]);
     let other = Session::read(
         &http::HeaderMap::from_iter([(
             http::header::COOKIE,

@@ -69,6 +69,22 @@ fn notice(query: &str) -> Option<&'static str> {
         "committed" => "Paid exactly as planned.",
         "created" => "Created. It waits for approval.",
         "assigned" => "Assigned to the cycle.",
+        "scheduled" => "Scheduled.",
+        "triggered" => "Processed at once. Its state says what came of it.",
+        "held" => "Held back.",
+        "released" => "Released. Schedules that nothing else keeps back are due now.",
+        "ran" => "The job has run. Its report is on top.",
+        "offered" => "Saved. Whoever sees the board sees it now, unless it is a draft.",
+        "claimed" => "It is yours until your claim expires.",
+        "abandoned" => "Given up. Others may claim it.",
+        "handed-in" => "Handed in. You are told what comes of it.",
+        "granted" => "Approved. The points are granted for good.",
+        "paying" => "Approved. The payment has begun: its state is below.",
+        "retried" => "Tried once more: its state is below.",
+        "refunding" => "The money goes back to the payer.",
+        "distributed" => "Distributed. The payouts wait for approval under Partners.",
+        "topped-up" => "The payer is charged. The balance grows when the charge has succeeded.",
+        "compared" => "Compared. What came of it is below.",
         "view-over" => "You are yourself again.",
         _ => return None,
     })
@@ -103,19 +119,25 @@ pub(super) struct Frame {
     pub(super) trouble: Option<Trouble>,
 }
 
-const WORK: [(&str, &str); 4] = [
+const WORK: [(&str, &str); 6] = [
     ("/app/test-cycles/balance", "Balance"),
     ("/app/issues", "All issues"),
     ("/app/test-cycles", "Test cycles"),
     ("/app/issues/new", "Report an issue"),
+    ("/app/bounties", "Bounties"),
+    ("/app/earnings", "Earnings"),
 ];
 
-const ADMIN: [(&str, &str); 6] = [
+const ADMIN: [(&str, &str); 10] = [
     ("/app/admin/triage", "Triage"),
     ("/app/admin/payouts", "Payouts"),
     ("/app/admin/plans", "Plans"),
     ("/app/admin/partners", "Partners"),
     ("/app/admin/members", "Members"),
+    ("/app/admin/reconciliation", "Reconciliation"),
+    ("/app/admin/schedules", "Schedules"),
+    ("/app/admin/escrow", "Escrow"),
+    ("/app/admin/jobs", "Job runs"),
     ("/app/admin/audit", "Audit"),
 ];
 

@@ -34,7 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
     params(("id" = Uuid, Path)),
     responses((status = 200, content((String = "text/html"))))
 )]
-async fn own(
+pub(crate) async fn own(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,
@@ -51,7 +51,7 @@ async fn own(
     params(("id" = Uuid, Path)),
     responses((status = 200, content((String = "text/html"))))
 )]
-async fn of_organization(
+pub(crate) async fn of_organization(
     caller: Caller,
     State(gateway): State<Gateway>,
     Segments(id): Segments<Uuid>,

@@ -133,7 +133,7 @@ async fn approve(
 
 /// Has the payment begin. What cannot be done now is done by the event of the approval, so that a
 /// failure here is none of the approval's.
-async fn pay(caller: &Caller, gateway: &Gateway, issue: &str) -> Option<BountyPayout> {
+pub(crate) async fn pay(caller: &Caller, gateway: &Gateway, issue: &str) -> Option<BountyPayout> {
     let request = caller.request(payouts::PayBountyRequest { issue_id: issue.to_owned() });
     match gateway.bounty_pay().pay_bounty(request).await {
         Ok(reply) => reply.into_inner().payment.map(BountyPayout::from),

@@ -94,6 +94,65 @@ pub(super) const PLACEMENTS: [Placement; 4] = [
     Placement { minor: 990_000, days: 75, notes: "Team lead, 75 days to go", held: None },
 ];
 
+/// The bounty programme (S4): a founder, and who works for them.
+pub(super) const BOUNTY_ORGANIZATION: &str = "Steppe Labs";
+pub(super) const FOUNDER: Person = person("Alisher", "alisher@steppe.example", "admin");
+pub(super) const CONTRIBUTORS: [Person; 2] = [
+    person("Kamila", "kamila@steppe.example", "member"),
+    person("Erlan", "erlan@steppe.example", "member"),
+];
+
+/// What a bounty gives.
+#[derive(Clone, Copy)]
+pub(super) enum Gives {
+    Cents(i64),
+    Points(i64),
+    Backlog,
+}
+
+/// How far the work for a bounty has come; by the contributors in turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HandedIn {
+    Waits,
+    Approved,
+    Rejected,
+}
+
+/// Work that is offered.
+pub(super) struct Offer {
+    pub(super) title: &'static str,
+    pub(super) gives: Gives,
+    /// How many may work on it.
+    pub(super) room: i64,
+    pub(super) is_draft: bool,
+    pub(super) work: &'static [HandedIn],
+}
+
+const fn offer(title: &'static str, gives: Gives, room: i64, work: &'static [HandedIn]) -> Offer {
+    Offer { title, gives, room, is_draft: false, work }
+}
+
+pub(super) const BOUNTIES: [Offer; 8] = [
+    offer("Offline mode for the field app", Gives::Cents(50_000), 1, &[HandedIn::Waits]),
+    offer("Import from spreadsheets", Gives::Cents(120_000), 1, &[]),
+    offer("Fix the time zone of reminders", Gives::Cents(30_000), 1, &[HandedIn::Approved]),
+    offer(
+        "Write a guide for newcomers",
+        Gives::Cents(20_000),
+        10,
+        &[HandedIn::Approved, HandedIn::Approved, HandedIn::Rejected, HandedIn::Waits],
+    ),
+    offer("Translate the app into Kazakh", Gives::Points(100), 2, &[HandedIn::Approved]),
+    offer(
+        "Look after the community",
+        Gives::Points(50),
+        5,
+        &[HandedIn::Approved, HandedIn::Approved],
+    ),
+    offer("A plug-in interface", Gives::Backlog, 1, &[]),
+    Offer { is_draft: true, ..offer("A dark theme", Gives::Cents(40_000), 1, &[]) },
+];
+
 /// A product, its key and whether its policy asks for verification (S1-30).
 pub(super) const PRODUCTS: [(&str, &str, bool); 2] =
     [("Hackorda Web", "HW", true), ("Akashi Cloud", "AC", false)];
