@@ -164,7 +164,7 @@ async fn what_is_refused_for_good_or_for_now_is_told_apart() {
     assert_eq!(answer, Answer::Declined { code: "account_invalid".to_owned() });
     let poor = side.stripe.send(&transfer("acct_poor_1")).await;
     assert_eq!(poor, Answer::Retryable { code: "balance_insufficient".to_owned() });
-    let stranger = connected(&side.base, "rk_live_or_not").send(&transfer("acct_ok_1")).await;
+    let stranger = connected(&side.base, "rk_test_or_not").send(&transfer("acct_ok_1")).await;
     assert_eq!(code(&stranger), "key_refused");
     // Another request under a key that was used is never taken for the first one's answer.
     let sent = transfer("acct_ok_1");
