@@ -64,7 +64,7 @@ async fn service(db: TestDb) -> Service {
     config.balance.listen = "127.0.0.1:0".parse().unwrap();
     let bus = bus::connect(&config.bus);
     // The in-process bus holds back what the other services have not heard.
-    for queue in [queue::ISSUES, queue::PAYOUTS] {
+    for queue in queue::ALL.iter().filter(|queue| queue.name != queue::BALANCE.name) {
         let others = Subscription::new(queue.name, queue.kinds, 500, (*db).clone());
         drop(bus.subscribe(others, Arc::new(Others), CancellationToken::new()));
     }
